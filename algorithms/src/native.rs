@@ -1,0 +1,92 @@
+//! The few LibTorch calls that tch does not expose: in-place GEMMs with their scale factors, and the
+//! two halves of a convolution's adjoint. They are the hot path of every rule, and the only `unsafe`
+//! code of this crate.
+#![expect(unsafe_code, reason = "calls into LibTorch's C++ interface through native/apical_native.cpp")]
+
+use std::ffi::{CStr, c_char};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+unsafe extern "C" {
+    fn apical_addmm_(own: *mut C_tensor, left: *const C_tensor, right: *const C_tensor, beta: f64, alpha: f64) -> *mut c_char;
+    fn apical_baddbmm_(own: *mut C_tensor, left: *const C_tensor, right: *const C_tensor, beta: f64, alpha: f64) -> *mut c_char;
+    fn apical_axpby_(own: *mut C_tensor, beta: f64, alpha: f64, other: *const C_tensor) -> *mut c_char;
+    fn apical_convolution_backward(
+        error: *const C_tensor,
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        want_input: bool,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn apical_free_message(message: *mut c_char);
+}
+
+/// Panics with LibTorch's message, as tch's own methods do: a shape mismatch here is a bug of ours.
+fn check(call: &str, message: *mut c_char) {
+    if message.is_null() {
+        return;
+    }
+    // SAFETY: a non-null message is a NUL-terminated string from `strdup`, freed exactly once.
+    let text = unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        apical_free_message(message);
+        text
+    };
+    panic!("{call}: {text}");
+}
+
+/// `own ← beta·own + alpha·left @ right`, in place: `[n, m]`, `[n, k]`, `[k, m]`.
+pub fn addmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alpha: f64) {
+    // SAFETY: the pointers come from live tensors; the shim catches every C++ exception.
+    check("addmm_", unsafe { apical_addmm_(own.as_mut_ptr(), left.as_ptr(), right.as_ptr(), beta, alpha) });
+}
+
+/// `own ← beta·own + alpha·left @ right` for each matrix of a stack: `[p, n, m]`, `[p, n, k]`, `[p, k, m]`.
+pub fn baddbmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alpha: f64) {
+    // SAFETY: as in `addmm_`.
+    check("baddbmm_", unsafe { apical_baddbmm_(own.as_mut_ptr(), left.as_ptr(), right.as_ptr(), beta, alpha) });
+}
+
+/// `own ← beta·own + alpha·other`, in place and without a temporary.
+pub fn axpby_(own: &mut Tensor, beta: f64, alpha: f64, other: &Tensor) {
+    // SAFETY: as in `addmm_`.
+    check("axpby_", unsafe { apical_axpby_(own.as_mut_ptr(), beta, alpha, other.as_ptr()) });
+}
+
+/// Which adjoint of a convolution is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ConvolutionAdjoint {
+    /// With respect to the input; only the shape of `input` is read.
+    Input,
+    /// With respect to the weight; only the shape of `weight` is read.
+    Weight,
+}
+
+/// The adjoint of `conv2d(input, weight, stride, padding)` at `error` (`[batch, out, h', w']`).
+pub fn convolution_backward(
+    error: &Tensor,
+    input: &Tensor,
+    weight: &Tensor,
+    stride: i64,
+    padding: i64,
+    adjoint: ConvolutionAdjoint,
+) -> Tensor {
+    let mut out: *mut C_tensor = std::ptr::null_mut();
+    let want_input = adjoint == ConvolutionAdjoint::Input;
+    // SAFETY: as in `addmm_`; on success `out` is a fresh heap tensor whose ownership passes to tch.
+    unsafe {
+        let message = apical_convolution_backward(
+            error.as_ptr(),
+            input.as_ptr(),
+            weight.as_ptr(),
+            stride,
+            padding,
+            want_input,
+            &raw mut out,
+        );
+        check("convolution_backward", message);
+        Tensor::from_ptr(out)
+    }
+}

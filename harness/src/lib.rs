@@ -1,0 +1,5 @@
+//! Apical: a distributed benchmark harness for biologically plausible learning.
+//!
+//! A suite (YAML) becomes a plan, a plan becomes runs, a run becomes events, and events become a report.
+
+pub mod data;

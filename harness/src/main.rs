@@ -1,0 +1,2 @@
+//! apical
+fn main() {}
