@@ -54,7 +54,7 @@ impl Loss {
     pub fn evaluate(self, output: &Tensor, labels: &Tensor) -> Evaluated {
         let batch = output.size()[0] as f64;
         if self == Self::CrossEntropy {
-            let log_probabilities = output.log_softmax(-1, None);
+            let mut log_probabilities = output.log_softmax(-1, None);
             let value = log_probabilities.nll_loss(labels);
             let mut error = log_probabilities.exp_();
             let minus_one = Tensor::full(labels.size(), -1.0, (error.kind(), error.device()));

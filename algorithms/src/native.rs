@@ -8,8 +8,20 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
-    fn apical_addmm_(own: *mut C_tensor, left: *const C_tensor, right: *const C_tensor, beta: f64, alpha: f64) -> *mut c_char;
-    fn apical_baddbmm_(own: *mut C_tensor, left: *const C_tensor, right: *const C_tensor, beta: f64, alpha: f64) -> *mut c_char;
+    fn apical_addmm_(
+        own: *mut C_tensor,
+        left: *const C_tensor,
+        right: *const C_tensor,
+        beta: f64,
+        alpha: f64,
+    ) -> *mut c_char;
+    fn apical_baddbmm_(
+        own: *mut C_tensor,
+        left: *const C_tensor,
+        right: *const C_tensor,
+        beta: f64,
+        alpha: f64,
+    ) -> *mut c_char;
     fn apical_axpby_(own: *mut C_tensor, beta: f64, alpha: f64, other: *const C_tensor) -> *mut c_char;
     fn apical_convolution_backward(
         error: *const C_tensor,
@@ -46,7 +58,9 @@ pub fn addmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alpha:
 /// `own ← beta·own + alpha·left @ right` for each matrix of a stack: `[p, n, m]`, `[p, n, k]`, `[p, k, m]`.
 pub fn baddbmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alpha: f64) {
     // SAFETY: as in `addmm_`.
-    check("baddbmm_", unsafe { apical_baddbmm_(own.as_mut_ptr(), left.as_ptr(), right.as_ptr(), beta, alpha) });
+    check("baddbmm_", unsafe {
+        apical_baddbmm_(own.as_mut_ptr(), left.as_ptr(), right.as_ptr(), beta, alpha)
+    });
 }
 
 /// `own ← beta·own + alpha·other`, in place and without a temporary.

@@ -62,7 +62,14 @@ impl LinearMap for Dense {
         error.sum_dim_intlist([0i64].as_slice(), false, None)
     }
 
-    fn accumulate_weight_adjoint(&self, own: &mut Tensor, beta: f64, alpha: f64, input: &Tensor, error: &Tensor) {
+    fn accumulate_weight_adjoint(
+        &self,
+        own: &mut Tensor,
+        beta: f64,
+        alpha: f64,
+        input: &Tensor,
+        error: &Tensor,
+    ) {
         native::addmm_(own, &error.tr(), input, beta, alpha);
     }
 }

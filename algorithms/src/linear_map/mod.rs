@@ -7,9 +7,11 @@
 
 mod conv2d;
 mod dense;
+mod locally_connected;
 
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use locally_connected::LocallyConnected2d;
 
 use crate::native;
 use tch::Tensor;
@@ -44,7 +46,14 @@ pub trait LinearMap: std::fmt::Debug {
     /// `own ← beta·own + alpha·weight_adjoint(input, error)`, in place.
     ///
     /// Maps whose weight adjoint is one GEMM override this to accumulate it without a temporary.
-    fn accumulate_weight_adjoint(&self, own: &mut Tensor, beta: f64, alpha: f64, input: &Tensor, error: &Tensor) {
+    fn accumulate_weight_adjoint(
+        &self,
+        own: &mut Tensor,
+        beta: f64,
+        alpha: f64,
+        input: &Tensor,
+        error: &Tensor,
+    ) {
         native::axpby_(own, beta, alpha, &self.weight_adjoint(input, error));
     }
 

@@ -1,0 +1,90 @@
+//! Initial values of weights, biases and feedback weights.
+
+use crate::linear_map::LinearMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// A distribution of initial values. "fan in" and "fan out" count a unit's inputs and an input's readers.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Initializer {
+    /// Uniform in ±√(6 / (fan in + fan out)) (Glorot and Bengio 2010).
+    #[default]
+    Xavier,
+    /// Normal with variance 2 / (fan in + fan out) (Glorot and Bengio 2010).
+    XavierNormal,
+    /// Uniform in ±√(6 / fan in) (He et al. 2015).
+    He,
+    /// Normal with variance 2 / fan in (He et al. 2015).
+    HeNormal,
+    /// Uniform in ±1 / √(fan in): the default of PyTorch's layers. For feedback weights, the fan in is the
+    /// width of the layer that they serve, as in Nøkland 2016.
+    FanIn,
+    /// A random orthogonal matrix over (outputs × the rest), times `gain` (Saxe et al. 2014).
+    Orthogonal {
+        /// Scale of the singular values.
+        gain: f64,
+    },
+    /// Uniform in [`low`, `high`).
+    Uniform {
+        /// Lower bound.
+        low: f64,
+        /// Upper bound.
+        high: f64,
+    },
+    /// Normal with mean 0.
+    Normal {
+        /// Standard deviation.
+        std: f64,
+    },
+    /// All zero.
+    Zeros,
+}
+
+impl Initializer {
+    /// Draws a tensor of `map`'s weight shape from LibTorch's generator. Values are drawn on the CPU in
+    /// `kind`, so that a run starts from the same weights on every device.
+    pub fn weight(self, map: &dyn LinearMap, kind: Kind, device: Device) -> Tensor {
+        self.tensor(&map.weight_shape(), map.fan_in(), map.fan_out(), kind, device)
+    }
+
+    /// Draws a bias of `map`.
+    pub fn bias(self, map: &dyn LinearMap, kind: Kind, device: Device) -> Tensor {
+        self.tensor(&map.bias_shape(), map.fan_in(), map.fan_out(), kind, device)
+    }
+
+    /// Draws a tensor of any shape, given the fans that its distribution may depend on.
+    pub fn tensor(self, shape: &[i64], fan_in: i64, fan_out: i64, kind: Kind, device: Device) -> Tensor {
+        let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
+        let zeros = || Tensor::zeros(shape, (kind, Device::Cpu));
+        let uniform = |low: f64, high: f64| zeros().uniform_(low, high);
+        let symmetric = |bound: f64| uniform(-bound, bound);
+        let normal = |std: f64| zeros().normal_(0.0, std);
+        let value = match self {
+            Self::Xavier => symmetric((6.0 / (fan_in + fan_out)).sqrt()),
+            Self::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
+            Self::He => symmetric((6.0 / fan_in).sqrt()),
+            Self::HeNormal => normal((2.0 / fan_in).sqrt()),
+            Self::FanIn => symmetric(1.0 / fan_in.sqrt()),
+            Self::Orthogonal { gain } => orthogonal(shape, kind) * gain,
+            Self::Uniform { low, high } => uniform(low, high),
+            Self::Normal { std } => normal(std),
+            Self::Zeros => zeros(),
+        };
+        value.to_device(device)
+    }
+}
+
+/// A tensor whose leading dimension against the rest is a random (semi-)orthogonal matrix.
+fn orthogonal(shape: &[i64], kind: Kind) -> Tensor {
+    let rows = shape.first().copied().unwrap_or(1);
+    let columns = shape.iter().skip(1).product::<i64>();
+    let gaussian =
+        Tensor::zeros([rows.max(columns), rows.min(columns)], (kind, Device::Cpu)).normal_(0.0, 1.0);
+    let (q, r) = Tensor::linalg_qr(&gaussian, "reduced");
+    // Without the signs of R's diagonal, Q would not be uniform over the orthogonal group.
+    let q = q * r.diagonal(0, 0, 1).sign();
+    let q = if rows < columns { q.tr() } else { q };
+    q.contiguous().reshape(shape)
+}

@@ -1,0 +1,200 @@
+//! What a learning rule is, what it declares about itself, and the registry of all of them.
+
+use crate::{Problem, direction::Direction, loss::Loss, network::Network, randomness::Streams};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tch::Tensor;
+
+/// A mini-batch.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[batch, channels, height, width]`, normalised.
+    pub inputs: Tensor,
+    /// `[batch]`, int64.
+    pub labels: Tensor,
+}
+
+/// What a rule makes of a batch.
+#[derive(Debug)]
+pub struct Step {
+    /// Mean loss over the batch before the update; no dimensions.
+    pub loss: Tensor,
+    /// The network's output before the update, `[batch, classes]`.
+    pub output: Tensor,
+    /// A descent direction for each parameter that learns.
+    pub directions: Vec<Direction>,
+}
+
+/// A learning rule, with whatever it keeps beside the network: feedback weights, inverses, states.
+pub trait LearningRule {
+    /// The direction in which this batch moves each parameter. Nothing is applied.
+    fn directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Step;
+
+    /// The output `[batch, classes]` from which a class is predicted.
+    fn output(&self, network: &Network, inputs: &Tensor) -> Tensor {
+        network.output(inputs)
+    }
+
+    /// Called before each epoch's first batch, LibTorch's generator being at the start of a stream of the
+    /// epoch's own. Epochs count from 0.
+    fn begin_epoch(&mut self, _epoch: usize) {}
+
+    /// The rule's own tensors by name, sharing their storage: what a checkpoint must hold beside the network.
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        Vec::new()
+    }
+
+    /// For each layer, the tensor that stands in for its weight when an error is carried down through it,
+    /// shaped like that weight; `None` where the rule has no such thing.
+    fn feedback_weights(&self, network: &Network) -> Vec<Option<Tensor>> {
+        network.layers.iter().map(|_| None).collect()
+    }
+}
+
+/// A yes, a no, or something between, in the literature table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// It has the property.
+    Yes,
+    /// It does not.
+    No,
+    /// The question does not arise.
+    NotApplicable,
+    /// In part; the text says in which.
+    Partly(&'static str),
+}
+
+/// A rule's column of the literature table (Lange 2019, figure 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Properties {
+    /// Its directions are gradients of the loss.
+    pub exact_gradients: Property,
+    /// No synapse needs to know the strength of another.
+    pub no_weight_transport: Property,
+    /// Errors do not travel on a pathway of their own.
+    pub no_separate_pathways: Property,
+    /// Neurons integrate feedback in a dendritic compartment.
+    pub dendritic_integration: Property,
+    /// Feedback weights are learned apart from the forward weights.
+    pub separate_weights_learned: Property,
+    /// A linear correction stabilises the targets (difference target propagation).
+    pub linear_stabilization: Property,
+    /// Neurons or pathways carry an error explicitly.
+    pub explicit_error_representation: Property,
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Citation {
+    /// As in a text, e.g. `Lillicrap et al. 2016`.
+    pub short: &'static str,
+    /// In full.
+    pub full: &'static str,
+}
+
+/// A rule's configuration, as a suite gives it.
+pub trait RuleConfig: Serialize + DeserializeOwned + JsonSchema + Default {
+    /// What is wrong with the values, if anything.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// A rule that can be registered.
+pub trait Registered: LearningRule + Sized + 'static {
+    /// What a suite may say about it.
+    type Config: RuleConfig;
+
+    /// Sets the rule up for a network, whose initial weights it may replace where its paper does so.
+    /// Feedback weights and the like are drawn from the stream `feedback weights`.
+    fn new(config: Self::Config, network: &mut Network, streams: Streams) -> Self;
+}
+
+/// A registered rule.
+#[derive(Debug)]
+pub struct RuleEntry {
+    /// What a suite calls it.
+    pub name: &'static str,
+    /// Other names that a suite may use.
+    pub aliases: &'static [&'static str],
+    /// In words.
+    pub title: &'static str,
+    /// Where it comes from.
+    pub citation: Citation,
+    /// Its column of the literature table.
+    pub properties: Properties,
+    /// The functions that depend on the rule's type.
+    pub functions: Functions,
+}
+
+/// The functions of a rule that depend on its type.
+#[derive(Debug, Clone, Copy)]
+pub struct Functions {
+    schema: fn() -> Schema,
+    resolve: fn(Value) -> Result<Value, Vec<Problem>>,
+    build: fn(Value, &mut Network, Streams) -> Result<Box<dyn LearningRule>, Vec<Problem>>,
+}
+
+impl Functions {
+    /// The functions of the rule `R`.
+    pub const fn of<R: Registered>() -> Self {
+        Self {
+            schema: || schema_for!(R::Config),
+            resolve: |value| {
+                let config = decode::<R::Config>(value)?;
+                serde_json::to_value(config).map_err(|error| vec![Problem::at("", error.to_string())])
+            },
+            build: |value, network, streams| {
+                let config = decode::<R::Config>(value)?;
+                streams.enter("feedback weights", 0);
+                Ok(Box::new(R::new(config, network, streams)))
+            },
+        }
+    }
+}
+
+fn decode<C: RuleConfig>(value: Value) -> Result<C, Vec<Problem>> {
+    let config: C =
+        serde_json::from_value(value).map_err(|error| vec![Problem::at("", error.to_string())])?;
+    let problems = config.problems();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+impl RuleEntry {
+    /// The JSON Schema of the rule's configuration.
+    pub fn schema(&self) -> Schema {
+        (self.functions.schema)()
+    }
+
+    /// The configuration with every default filled in.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn resolve(&self, config: Value) -> Result<Value, Vec<Problem>> {
+        (self.functions.resolve)(config)
+    }
+
+    /// Sets the rule up for a network.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn build(
+        &self,
+        config: Value,
+        network: &mut Network,
+        streams: Streams,
+    ) -> Result<Box<dyn LearningRule>, Vec<Problem>> {
+        (self.functions.build)(config, network, streams)
+    }
+}
+
+/// All rules, in the order in which reports list them.
+pub fn registry() -> &'static [&'static RuleEntry] {
+    crate::rules::ALL
+}
+
+/// The rule of this name or alias.
+pub fn find(name: &str) -> Option<&'static RuleEntry> {
+    registry().iter().copied().find(|rule| rule.name == name || rule.aliases.contains(&name))
+}

@@ -1,0 +1,23 @@
+//! One file per rule, and one line here.
+
+mod bp;
+mod dfa;
+mod fa;
+mod kp;
+mod sign_symmetry;
+mod support;
+
+use crate::rule::RuleEntry;
+
+pub use support::{Convention, FeedbackWeights};
+
+/// All rules, in the order in which reports list them.
+pub static ALL: &[&RuleEntry] = &[
+    &bp::ENTRY,
+    &fa::ENTRY,
+    &dfa::ENTRY,
+    &sign_symmetry::UNIFORM,
+    &sign_symmetry::BATCHWISE_RANDOM,
+    &sign_symmetry::FIXED_RANDOM,
+    &kp::ENTRY,
+];

@@ -1,0 +1,138 @@
+//! Sign symmetry (Liao et al. 2016; variants and names of Sanfiz and Akrout 2021): the error descends
+//! through weights with the signs of the forward weights but not their magnitudes.
+//!
+//! - `usf`, uniform: `B_l = s_l · sign(θ_l)`, `s_l` the standard deviation of the layer's initial weights;
+//! - `brsf`, batchwise random: `B_l = |R| ⊙ sign(θ_l)`, `R` redrawn for every batch;
+//! - `frsf`, fixed random: `B_l = |R_l| ⊙ sign(θ_l)`, `R_l` drawn once.
+
+use super::support::{FeedbackWeights, carry_down, named};
+use crate::{
+    loss::Loss,
+    network::{Layer, Network},
+    randomness::Streams,
+    rule::{Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleEntry, Step},
+};
+use tch::Tensor;
+
+const CITATION: Citation = Citation {
+    short: "Liao et al. 2016",
+    full: "Q. Liao, J. Z. Leibo, T. Poggio. How important is weight symmetry in backpropagation? AAAI (2016); variants as named in A. J. Sanfiz, M. Akrout. Benchmarking the accuracy and robustness of feedback alignment algorithms. arXiv 2108.13446 (2021).",
+};
+
+const PROPERTIES: Properties = Properties {
+    exact_gradients: Property::No,
+    no_weight_transport: Property::Partly("signs are shared"),
+    no_separate_pathways: Property::No,
+    dendritic_integration: Property::No,
+    separate_weights_learned: Property::No,
+    linear_stabilization: Property::NotApplicable,
+    explicit_error_representation: Property::Yes,
+};
+
+pub(super) static UNIFORM: RuleEntry = RuleEntry {
+    name: "usf",
+    aliases: &["uniform-sign-symmetry", "sign-symmetry"],
+    title: "Uniform sign symmetry",
+    citation: CITATION,
+    properties: PROPERTIES,
+    functions: Functions::of::<SignSymmetry<Uniform>>(),
+};
+
+pub(super) static BATCHWISE_RANDOM: RuleEntry = RuleEntry {
+    name: "brsf",
+    aliases: &["batchwise-random-sign-symmetry"],
+    title: "Batchwise random sign symmetry",
+    citation: CITATION,
+    properties: PROPERTIES,
+    functions: Functions::of::<SignSymmetry<BatchwiseRandom>>(),
+};
+
+pub(super) static FIXED_RANDOM: RuleEntry = RuleEntry {
+    name: "frsf",
+    aliases: &["fixed-random-sign-symmetry"],
+    title: "Fixed random sign symmetry",
+    citation: CITATION,
+    properties: PROPERTIES,
+    functions: Functions::of::<SignSymmetry<FixedRandom>>(),
+};
+
+/// Where the magnitudes of the feedback weights come from.
+trait Magnitudes: 'static {
+    fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor;
+    /// The magnitudes for the next batch, where they change.
+    fn redraw(_config: &FeedbackWeights, _layer: &Layer) -> Option<Tensor> {
+        None
+    }
+}
+
+struct Uniform;
+struct BatchwiseRandom;
+struct FixedRandom;
+
+impl Magnitudes for Uniform {
+    fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor {
+        config.draw(&*layer.map, &layer.weight).std(true)
+    }
+}
+
+impl Magnitudes for FixedRandom {
+    fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor {
+        config.draw(&*layer.map, &layer.weight).abs_()
+    }
+}
+
+impl Magnitudes for BatchwiseRandom {
+    fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor {
+        FixedRandom::draw(config, layer)
+    }
+
+    fn redraw(config: &FeedbackWeights, layer: &Layer) -> Option<Tensor> {
+        Some(FixedRandom::draw(config, layer))
+    }
+}
+
+struct SignSymmetry<M> {
+    config: FeedbackWeights,
+    /// For each layer but the first: a number, or a tensor shaped like the weight; none negative.
+    magnitudes: Vec<Option<Tensor>>,
+    kind: std::marker::PhantomData<M>,
+}
+
+impl<M: Magnitudes> Registered for SignSymmetry<M> {
+    type Config = FeedbackWeights;
+
+    fn new(config: FeedbackWeights, network: &mut Network, _: Streams) -> Self {
+        config.prepare(network);
+        let draw = |(index, layer): (usize, &Layer)| (index > 0).then(|| M::draw(&config, layer));
+        let magnitudes = network.layers.iter().enumerate().map(draw).collect();
+        Self { config, magnitudes, kind: std::marker::PhantomData }
+    }
+}
+
+impl<M: Magnitudes> SignSymmetry<M> {
+    fn feedback(&self, network: &Network, index: usize) -> Option<Tensor> {
+        Some(network.layers[index].weight.sign() * self.magnitudes[index].as_ref()?)
+    }
+}
+
+impl<M: Magnitudes> LearningRule for SignSymmetry<M> {
+    fn directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Step {
+        for (layer, magnitudes) in network.layers.iter().zip(&mut self.magnitudes).skip(1) {
+            if let Some(fresh) = M::redraw(&self.config, layer) {
+                *magnitudes = Some(fresh);
+            }
+        }
+        carry_down(network, loss, batch, |index, error| {
+            let feedback = self.feedback(network, index).expect("every layer but the first has magnitudes");
+            network.layers[index].map.input_adjoint(&feedback, error)
+        })
+    }
+
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        named(&self.magnitudes)
+    }
+
+    fn feedback_weights(&self, network: &Network) -> Vec<Option<Tensor>> {
+        (0..network.layers.len()).map(|index| self.feedback(network, index)).collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! What the rules of the feedback-alignment family share: the way an error is carried down a network,
+//! and how fixed feedback weights are drawn.
+
+use crate::{
+    Problem,
+    activation::Activation,
+    direction::Direction,
+    initialization::Initializer,
+    linear_map::LinearMap,
+    loss::Loss,
+    network::Network,
+    rule::{Batch, RuleConfig, Step},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+/// A forward pass, then an error carried down layer by layer: `δ_{l−1} = A(B_l)ᵀ δ_l ⊙ φ′(a_{l−1})`, with
+/// `carry(l, δ_l)` supplying `A(B_l)ᵀ δ_l`, `[batch, …input of layer l]`.
+pub(super) fn carry_down(
+    network: &Network,
+    loss: Loss,
+    batch: &Batch,
+    mut carry: impl FnMut(usize, &Tensor) -> Tensor,
+) -> Step {
+    let trace = network.forward(&batch.inputs);
+    let evaluated = loss.evaluate(trace.output(), &batch.labels);
+    let mut directions = Vec::with_capacity(2 * network.layers.len());
+    let mut output_error = evaluated.error;
+    for (index, (layer, trace)) in network.layers.iter().zip(&trace.layers).enumerate().rev() {
+        let error = layer.preactivation_error(trace, &output_error);
+        directions.extend(Direction::of_layer(index, layer, &trace.input, &error));
+        if index > 0 {
+            output_error = carry(index, &error);
+        }
+    }
+    Step { loss: evaluated.value, output: trace.output().shallow_clone(), directions }
+}
+
+/// How a paper starts its weights, where it differs from what the architecture says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Convention {
+    /// Nøkland 2016 (official code): feedback uniform in ±1/√(width of the layer it serves); networks of
+    /// tanh or logistic units start with all forward weights at zero.
+    Nokland,
+    /// `BioTorch` (Sanfiz and Akrout 2021): Xavier for forward and feedback weights alike.
+    Biotorch,
+}
+
+/// The configuration of a rule with random feedback weights.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeedbackWeights {
+    /// A paper's convention for the initial forward and feedback weights.
+    pub convention: Option<Convention>,
+    /// How the feedback weights are drawn.
+    pub feedback: FeedbackDraw,
+}
+
+/// How feedback weights are drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeedbackDraw {
+    /// Their distribution; by default the convention's, or else Xavier.
+    pub init: Option<Initializer>,
+    /// A factor on what was drawn.
+    pub scale: f64,
+}
+
+impl Default for FeedbackDraw {
+    fn default() -> Self {
+        Self { init: None, scale: 1.0 }
+    }
+}
+
+impl RuleConfig for FeedbackWeights {
+    fn problems(&self) -> Vec<Problem> {
+        if self.feedback.scale.is_finite() && self.feedback.scale != 0.0 {
+            Vec::new()
+        } else {
+            vec![Problem::at(
+                "feedback.scale",
+                "must be a number other than 0, or no error reaches any layer",
+            )]
+        }
+    }
+}
+
+impl FeedbackWeights {
+    /// Draws a tensor of `map`'s weight shape, like `like` in kind and device.
+    pub(super) fn draw(&self, map: &dyn LinearMap, like: &Tensor) -> Tensor {
+        let by_convention = match self.convention {
+            Some(Convention::Nokland) => Initializer::FanIn,
+            Some(Convention::Biotorch) | None => Initializer::Xavier,
+        };
+        let init = self.feedback.init.unwrap_or(by_convention);
+        init.weight(map, like.kind(), like.device()) * self.feedback.scale
+    }
+
+    /// Starts the forward weights as the convention does.
+    pub(super) fn prepare(&self, network: &Network) {
+        let saturating = network
+            .layers
+            .iter()
+            .any(|layer| matches!(layer.activation, Activation::Tanh | Activation::Logistic));
+        for layer in &network.layers {
+            let mut weight = layer.weight.shallow_clone();
+            match self.convention {
+                Some(Convention::Nokland) if saturating => {
+                    let _ = weight.zero_();
+                }
+                Some(Convention::Biotorch) => {
+                    weight.copy_(&Initializer::Xavier.weight(&*layer.map, weight.kind(), weight.device()));
+                }
+                Some(Convention::Nokland) | None => {}
+            }
+        }
+    }
+}
+
+/// Feedback weights by layer as named tensors, for checkpoints.
+pub(super) fn named(feedback: &[Option<Tensor>]) -> Vec<(String, Tensor)> {
+    let entry = |(index, weight): (usize, &Option<Tensor>)| {
+        weight.as_ref().map(|weight| (format!("{index}.feedback"), weight.shallow_clone()))
+    };
+    feedback.iter().enumerate().filter_map(entry).collect()
+}
+
+/// Feedback weights shaped like each layer's own, for all layers but the first, whose input learns nothing.
+pub(super) fn like_forward_weights(config: &FeedbackWeights, network: &Network) -> Vec<Option<Tensor>> {
+    let draw = |(index, layer): (usize, &crate::network::Layer)| {
+        (index > 0).then(|| config.draw(&*layer.map, &layer.weight))
+    };
+    network.layers.iter().enumerate().map(draw).collect()
+}
+
+/// The feedback weights of a layer that has some.
+pub(super) fn of_layer(feedback: &[Option<Tensor>], index: usize) -> &Tensor {
+    feedback[index].as_ref().expect("every layer but the first has feedback weights")
+}
+
+/// Shares the tensors of a list.
+pub(super) fn share(feedback: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+    feedback.iter().map(|weight| weight.as_ref().map(Tensor::shallow_clone)).collect()
+}
