@@ -3,3 +3,6 @@
 //! A suite (YAML) becomes a plan, a plan becomes runs, a run becomes events, and events become a report.
 
 pub mod data;
+pub mod plan;
+pub mod record;
+pub mod spec;

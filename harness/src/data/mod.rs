@@ -1,1 +1,4 @@
 //! Data sets.
+
+pub mod spec;
+pub use spec::DatasetSpec;

@@ -1,0 +1,8 @@
+//! What runs leave behind: events while they run, an outcome when they end, in directories that are the
+//! only truth about what has been done.
+
+pub mod event;
+pub mod outcome;
+
+pub use event::{Epoch, Event, Metrics};
+pub use outcome::{Outcome, Provenance, Resources, RunResult, State};
