@@ -1,8 +1,12 @@
 //! What runs leave behind: events while they run, an outcome when they end, in directories that are the
 //! only truth about what has been done.
 
+pub mod checkpoint;
 pub mod event;
 pub mod outcome;
+pub mod store;
 
 pub use event::{Epoch, Event, Metrics};
+pub use checkpoint::Checkpoint;
 pub use outcome::{Outcome, Provenance, Resources, RunResult, State};
+pub use store::{AttemptFolder, Standing, Store, StoreError};

@@ -1,0 +1,419 @@
+//! The results folder: where run directories lie, and how a result is published.
+//!
+//! ```text
+//! <results>/plans/<suite>.json                 the plan of each suite that was run
+//! <results>/runs/<id>/result/                  the one published result
+//! <results>/runs/<id>/attempts/<name>/         attempts: running, abandoned, or ended without a result
+//! ```
+//! Each attempt writes into a directory of its own, and publishes by one atomic rename of it to `result`,
+//! which fails where a result is already there: the first finisher wins, and nobody ever writes into
+//! another's files. Nothing but these directories says what is done. No lock and no file time is relied on;
+//! a lock only tells whether an attempt's process still lives, so that its remains may be cleared away.
+
+use super::{event::Event, outcome::Outcome};
+use crate::{
+    plan::Plan,
+    spec::{RunId, RunSpec},
+};
+use serde::de::DeserializeOwned;
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+/// What can go wrong with the results folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// In words, e.g. `write`.
+        action: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{} is not a valid {what}: {reason}", path.display())]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+trait At<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Io { action, path: path.to_owned(), source })
+    }
+}
+
+/// The results folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// It has a published result.
+    Done(Box<Outcome>),
+    /// Its latest ended attempt gave no result, and none is under way.
+    Ended(Box<Outcome>),
+    /// An attempt is under way on this machine.
+    Running,
+    /// It was begun and stopped without an outcome; a new attempt goes on from its last checkpoint.
+    Interrupted,
+    /// Nothing has been done.
+    Pending,
+}
+
+impl Store {
+    /// The results folder at `root`; it need not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where everything about a run lies.
+    pub fn run_folder(&self, id: &RunId) -> PathBuf {
+        self.root.join("runs").join(id.as_str())
+    }
+
+    /// Where a run's published result lies, if it has one.
+    pub fn result_folder(&self, id: &RunId) -> PathBuf {
+        self.run_folder(id).join("result")
+    }
+
+    /// A run's published outcome. A result whose outcome cannot be read is set aside, so that the run is
+    /// computed again and nothing is lost for the curious.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or the damaged result cannot be set aside.
+    pub fn outcome(&self, id: &RunId) -> Result<Option<Outcome>, StoreError> {
+        let folder = self.result_folder(id);
+        match read_json::<Outcome>(&folder.join("outcome.json"), "outcome") {
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && !folder.exists() => Ok(None),
+            Err(StoreError::Corrupt { .. }) => self.set_aside(id).map(|()| None),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.set_aside(id).map(|()| None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_aside(&self, id: &RunId) -> Result<(), StoreError> {
+        let folder = self.result_folder(id);
+        let aside = self.run_folder(id).join(format!("damaged-{}", unique_name()));
+        match fs::rename(&folder, &aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("set aside", &folder),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a run stands.
+    ///
+    /// # Errors
+    /// When its folder cannot be read.
+    pub fn standing(&self, id: &RunId) -> Result<Standing, StoreError> {
+        if let Some(outcome) = self.outcome(id)? {
+            return Ok(Standing::Done(Box::new(outcome)));
+        }
+        let attempts = self.attempts(id)?;
+        if attempts.iter().any(AttemptFolder::is_alive) {
+            return Ok(Standing::Running);
+        }
+        // An attempt that was killed between its outcome and its publication has only to be published.
+        for attempt in &attempts {
+            if let Some(outcome) = attempt.outcome().filter(|outcome| outcome.state.is_result()) {
+                self.publish(id, attempt)?;
+                return Ok(Standing::Done(Box::new(self.outcome(id)?.unwrap_or(outcome))));
+            }
+        }
+        // Names begin with the time, so the last is the latest.
+        Ok(match attempts.last() {
+            None => Standing::Pending,
+            Some(last) => match last.outcome() {
+                Some(outcome) => Standing::Ended(Box::new(outcome)),
+                None => Standing::Interrupted,
+            },
+        })
+    }
+
+    /// Every attempt at a run that has not become its result, in the order in which they began.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn attempts(&self, id: &RunId) -> Result<Vec<AttemptFolder>, StoreError> {
+        let folder = self.run_folder(id).join("attempts");
+        let mut attempts = Vec::new();
+        for entry in walkdir::WalkDir::new(&folder).min_depth(1).max_depth(1).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_dir() => {
+                    attempts.push(AttemptFolder { path: entry.into_path() });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let source = io::Error::from(error);
+                    if source.kind() != io::ErrorKind::NotFound {
+                        return Err(source).at("read", &folder);
+                    }
+                }
+            }
+        }
+        Ok(attempts)
+    }
+
+    /// Begins an attempt: a fresh folder with the run's description in it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn begin(&self, spec: &RunSpec) -> Result<AttemptFolder, StoreError> {
+        let path = self.run_folder(&spec.id()).join("attempts").join(unique_name());
+        fs::create_dir_all(&path).at("create", &path)?;
+        let attempt = AttemptFolder { path };
+        let text = serde_json::to_string_pretty(spec).expect("a run spec is plain data");
+        write_atomically(&attempt.path.join("spec.json"), text.as_bytes())?;
+        Ok(attempt)
+    }
+
+    /// Makes an attempt whose outcome is written the run's result. Returns false, and removes the attempt,
+    /// where another was first.
+    ///
+    /// # Errors
+    /// When the rename fails for another reason.
+    pub fn publish(&self, id: &RunId, attempt: &AttemptFolder) -> Result<bool, StoreError> {
+        let result = self.result_folder(id);
+        let _ = fs::remove_file(attempt.checkpoint_path());
+        let _ = fs::remove_file(attempt.alive_path());
+        let published = match fs::rename(&attempt.path, &result) {
+            Ok(()) => true,
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) =>
+            {
+                let _ = fs::remove_dir_all(&attempt.path);
+                false
+            }
+            Err(error) => return Err(error).at("publish a result as", &result),
+        };
+        sync_folder(&self.run_folder(id));
+        self.clear_dead_attempts(id);
+        Ok(published)
+    }
+
+    /// Removes what dead attempts at a finished run left behind; their checkpoints can be large.
+    fn clear_dead_attempts(&self, id: &RunId) {
+        for attempt in self.attempts(id).unwrap_or_default() {
+            if !attempt.is_alive() {
+                let _ = fs::remove_dir_all(&attempt.path);
+            }
+        }
+        let _ = fs::remove_dir(self.run_folder(id).join("attempts"));
+    }
+
+    /// Where the plan of a suite is stored.
+    pub fn plan_path(&self, suite: &str) -> PathBuf {
+        self.root.join("plans").join(format!("{suite}.json"))
+    }
+
+    /// Stores a plan, so that reports need no suite file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_plan(&self, plan: &Plan) -> Result<(), StoreError> {
+        let path = self.plan_path(&plan.name);
+        let text = serde_json::to_vec(plan).expect("a plan is plain data");
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).at("create", folder)?;
+        }
+        write_atomically(&path, &text)
+    }
+
+    /// The stored plan of a suite.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn read_plan(&self, suite: &str) -> Result<Plan, StoreError> {
+        read_json(&self.plan_path(suite), "plan")
+    }
+}
+
+/// The folder of one attempt at a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFolder {
+    path: PathBuf,
+}
+
+impl AttemptFolder {
+    /// An attempt's folder that already exists.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its latest checkpoint lies, if it has one.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    fn alive_path(&self) -> PathBuf {
+        self.path.join("alive")
+    }
+
+    /// Marks the attempt as under way for as long as the file returned is open.
+    ///
+    /// # Errors
+    /// When the mark cannot be written.
+    pub fn mark_alive(&self) -> Result<File, StoreError> {
+        let path = self.alive_path();
+        let file = File::create(&path).at("create", &path)?;
+        // A filesystem without locks makes a living attempt look dead, which only costs its remains.
+        let _ = file.lock();
+        Ok(file)
+    }
+
+    /// Whether a process of this machine is working on it.
+    pub fn is_alive(&self) -> bool {
+        File::open(self.alive_path()).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Its outcome, where it ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        read_json(&self.path.join("outcome.json"), "outcome").ok()
+    }
+
+    /// Writes how it ended; the last thing that an attempt writes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(outcome).expect("an outcome is plain data");
+        write_atomically(&self.path.join("outcome.json"), text.as_bytes())
+    }
+
+    /// The events of this attempt so far.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn events(&self) -> Result<Vec<Event>, StoreError> {
+        read_events(&self.path.join("events.jsonl"))
+    }
+
+    /// A log of events that begins with `events`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn event_log(&self, events: &[Event]) -> Result<EventLog, StoreError> {
+        let path = self.path.join("events.jsonl");
+        let file = File::create(&path).at("create", &path)?;
+        let mut log = EventLog { file, path };
+        for event in events {
+            log.append(event)?;
+        }
+        Ok(log)
+    }
+}
+
+/// An append-only file of events, each on the disk before the next is accepted.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// Appends one event as one line.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append(&mut self, event: &Event) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(event).expect("an event is plain data");
+        line.push(b'\n');
+        self.file.write_all(&line).at("write", &self.path)
+    }
+}
+
+/// Reads a file of events. A last line without its end is what a kill leaves: it is passed over.
+///
+/// # Errors
+/// When the file cannot be read, or a whole line is no event.
+pub fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
+    let mut reader = BufReader::new(File::open(path).at("read", path)?);
+    let mut events = Vec::new();
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).at("read", path)? > 0 {
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let event = serde_json::from_slice(&line).map_err(|error| StoreError::Corrupt {
+            path: path.to_owned(),
+            what: "file of events",
+            reason: format!("line {}: {error}", events.len() + 1),
+        })?;
+        events.push(event);
+        line.clear();
+    }
+    Ok(events)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, StoreError> {
+    let text = fs::read(path).at("read", path)?;
+    serde_json::from_slice(&text).map_err(|error| StoreError::Corrupt {
+        path: path.to_owned(),
+        what,
+        reason: error.to_string(),
+    })
+}
+
+/// Writes a file so that it is there whole or not at all, and outlives a crash of the machine.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&temporary))).at("write", path)?;
+    if let Some(folder) = path.parent() {
+        sync_folder(folder);
+    }
+    Ok(())
+}
+
+/// Makes a rename inside a folder durable; where a filesystem can't, the rename is still atomic.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// A name no other attempt has, on any machine: the time, the machine, the process and a count.
+fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{time}-{host}-{}-{count}", std::process::id())
+}
