@@ -1,6 +1,17 @@
 //! What a rule's directions look like beside the true gradient, layer by layer, on a fixed probe batch.
+//!
+//! Measuring costs a step of the rule and one of backpropagation, so it is done now and then between
+//! epochs, never during the steps that train.
 
+use crate::{
+    direction::{Direction, Role},
+    loss::Loss,
+    network::Network,
+    rule::{Batch, LearningRule},
+    rules,
+};
 use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
 
 /// One layer's state at one moment. Angles are in degrees; a value is absent where it is undefined.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,4 +31,132 @@ pub struct LayerDiagnostics {
     pub weight_change: Option<f64>,
     /// ‖d − d′‖ / ‖d′‖, d′ being the rule's direction at the last measurement.
     pub direction_change: Option<f64>,
+}
+
+/// Measures a rule on one batch again and again, so that differences between measurements come from
+/// learning and not from the data.
+#[derive(Debug)]
+pub struct Probe {
+    batch: Batch,
+    /// Each layer's weight at the last measurement; empty before the first.
+    weights: Vec<Option<Tensor>>,
+    /// The rule's direction for each layer's weight at the last measurement.
+    directions: Vec<Option<Tensor>>,
+}
+
+impl Probe {
+    /// A probe that has not measured yet.
+    pub fn new(batch: Batch) -> Self {
+        Self { batch, weights: Vec::new(), directions: Vec::new() }
+    }
+
+    /// Measures every layer. Nothing is learned, but a rule that draws random numbers draws them: enter a
+    /// stream of randomness before and after, or training depends on how often it was measured.
+    pub fn measure(
+        &mut self,
+        rule: &mut dyn LearningRule,
+        network: &Network,
+        loss: Loss,
+    ) -> Vec<LayerDiagnostics> {
+        let layers = network.layers.len();
+        let feedback = rule.feedback_weights(network);
+        let directions = weight_directions(rule.directions(network, loss, &self.batch).directions, layers);
+        let gradients = weight_directions(rules::gradient(network, loss, &self.batch).directions, layers);
+        // A copy: training changes the network's own tensors in place.
+        let weights: Vec<Option<Tensor>> =
+            network.layers.iter().map(|layer| Some(layer.weight.to_kind(Kind::Double).copy())).collect();
+        let last_weights = std::mem::replace(&mut self.weights, weights);
+        let last_directions = std::mem::replace(&mut self.directions, directions);
+        let at = |tensors: &[Option<Tensor>], index: usize| {
+            tensors.get(index).and_then(|tensor| tensor.as_ref().map(Tensor::shallow_clone))
+        };
+        let describe = |(index, layer): (usize, &crate::network::Layer)| {
+            let weight = at(&self.weights, index);
+            let direction = at(&self.directions, index);
+            let gradient = at(&gradients, index);
+            let feedback = at(&feedback, index).map(|feedback| feedback.to_kind(Kind::Double));
+            LayerDiagnostics {
+                layer: layer.name.clone(),
+                gradient_angle: both(&direction, &gradient, angle),
+                gradient_norm_ratio: both(&direction, &gradient, norm_ratio),
+                feedback_angle: both(&feedback, &weight, angle),
+                weight_norm: weight.as_ref().map_or(0.0, norm),
+                weight_change: both(&weight, &at(&last_weights, index), relative_change),
+                direction_change: both(&direction, &at(&last_directions, index), relative_change),
+            }
+        };
+        network.layers.iter().enumerate().map(describe).collect()
+    }
+}
+
+/// By layer, the weight's direction multiplied out, in double precision.
+fn weight_directions(directions: Vec<Direction>, layers: usize) -> Vec<Option<Tensor>> {
+    let mut by_layer: Vec<Option<Tensor>> = (0..layers).map(|_| None).collect();
+    for direction in directions.into_iter().filter(|direction| direction.key.role == Role::Weight) {
+        by_layer[direction.key.layer] = Some(direction.materialize().to_kind(Kind::Double));
+    }
+    by_layer
+}
+
+fn both(
+    left: &Option<Tensor>,
+    right: &Option<Tensor>,
+    measure: fn(&Tensor, &Tensor) -> Option<f64>,
+) -> Option<f64> {
+    measure(left.as_ref()?, right.as_ref()?)
+}
+
+fn norm(tensor: &Tensor) -> f64 {
+    tensor.square().sum(Kind::Double).sqrt().double_value(&[])
+}
+
+/// A norm that something may be divided by.
+fn nonzero_norm(tensor: &Tensor) -> Option<f64> {
+    Some(norm(tensor)).filter(|norm| *norm > 0.0 && norm.is_finite())
+}
+
+/// The angle between two tensors in degrees, as `2 atan2(‖u − v‖, ‖u + v‖)` of their unit vectors `u`, `v`:
+/// unlike the arc cosine it is accurate near 0° and 180°, and no rounding leaves its domain (Kahan 2006).
+fn angle(left: &Tensor, right: &Tensor) -> Option<f64> {
+    let left = left / nonzero_norm(left)?;
+    let right = right / nonzero_norm(right)?;
+    Some(2.0 * norm(&(&left - &right)).atan2(norm(&(&left + &right))).to_degrees())
+}
+
+fn norm_ratio(left: &Tensor, right: &Tensor) -> Option<f64> {
+    Some(norm(left) / nonzero_norm(right)?).filter(|ratio| ratio.is_finite())
+}
+
+fn relative_change(now: &Tensor, before: &Tensor) -> Option<f64> {
+    norm_ratio(&(now - before), before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{angle, norm_ratio, relative_change};
+    use tch::Tensor;
+
+    #[test]
+    fn angles_are_exact_at_the_ends_and_in_the_middle() {
+        let east = Tensor::from_slice(&[3.0, 0.0]);
+        let close = |value: Option<f64>, expected: f64| (value.unwrap_or(f64::NAN) - expected).abs() < 1e-12;
+        assert_eq!(angle(&east, &(&east * 7.0)), Some(0.0));
+        assert!(close(angle(&east, &Tensor::from_slice(&[0.0, 0.1])), 90.0));
+        assert!(close(angle(&east, &(&east * -2.0)), 180.0));
+        let tilted = Tensor::from_slice(&[1.0, 1e-9]);
+        assert!(close(angle(&east, &tilted).map(|angle| angle / 1e-9_f64.to_degrees()), 1.0));
+    }
+
+    #[test]
+    fn a_zero_or_infinite_norm_gives_no_value() {
+        let (zero, one) = (Tensor::from_slice(&[0.0, 0.0]), Tensor::from_slice(&[1.0, 0.0]));
+        let infinite = Tensor::from_slice(&[f64::INFINITY, 0.0]);
+        assert_eq!(angle(&zero, &one), None);
+        assert_eq!(angle(&one, &zero), None);
+        assert_eq!(angle(&infinite, &one), None);
+        assert_eq!(norm_ratio(&one, &zero), None);
+        assert_eq!(norm_ratio(&infinite, &one), None);
+        assert_eq!(norm_ratio(&zero, &one), Some(0.0));
+        assert_eq!(relative_change(&one, &zero), None);
+    }
 }

@@ -9,6 +9,7 @@ mod support;
 
 use crate::rule::RuleEntry;
 
+pub(crate) use bp::gradient;
 pub use support::{Convention, FeedbackWeights};
 
 /// All rules, in the order in which reports list them.
