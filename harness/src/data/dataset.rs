@@ -1,0 +1,148 @@
+//! A data set in memory: bytes on the run's device, split as the suite says.
+
+use rayon::prelude::*;
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::{
+    augment::Augmenter,
+    cache,
+    catalog::{self, Content, DatasetEntry, Labelled, Samples},
+    error::DataError,
+    normalize::Normalizer,
+    root::DataRoot,
+    spec::DatasetSpec,
+    split,
+};
+
+/// Images and labels on a device.
+#[derive(Debug)]
+pub struct Split {
+    /// uint8 `[n, channels, height, width]`.
+    pub images: Tensor,
+    /// int64 `[n]`.
+    pub labels: Tensor,
+}
+
+impl Split {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.size()[0] as usize
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A data set as a run uses it.
+#[derive(Debug)]
+pub struct Dataset {
+    /// Name in the catalog.
+    pub name: String,
+    /// Shape of an image, `[channels, height, width]`.
+    pub shape: [i64; 3],
+    /// Name of each class, by label.
+    pub classes: Vec<String>,
+    /// Samples to train on.
+    pub train: Split,
+    /// Samples held out of the training set, where the description asks for any.
+    pub validation: Option<Split>,
+    /// Samples to test on.
+    pub test: Split,
+    /// From bytes to the network's input.
+    pub normalizer: Normalizer,
+    /// Random changes to training images.
+    pub augmenter: Augmenter,
+}
+
+/// Loads the data set that `spec` describes onto `device`. Reads the user's folder and the cache; never the network.
+pub fn load(spec: &DatasetSpec, root: &DataRoot, device: Device) -> Result<Dataset, DataError> {
+    load_entry(catalog::find(&spec.name)?, spec, root, device)
+}
+
+/// As [`load`], for an entry that need not be in the catalog.
+pub fn load_entry(
+    entry: &DatasetEntry,
+    spec: &DatasetSpec,
+    root: &DataRoot,
+    device: Device,
+) -> Result<Dataset, DataError> {
+    let samples = decode(entry, root)?;
+    let refused = |message| DataError::Spec { dataset: entry.name.to_owned(), message };
+    let train = split::partition(&samples.train.labels, spec.validation, spec.subset.train, spec.split_seed)
+        .map_err(refused)?;
+    let test = split::choose(&samples.test.labels, spec.subset.test, spec.split_seed).map_err(refused)?;
+    let augmenter = Augmenter::new(&spec.augment).map_err(refused)?;
+    let on_device = || -> Result<Dataset, TchError> {
+        let part = |from: &Labelled, indices: &[usize]| upload(entry, from, indices, device);
+        Ok(Dataset {
+            name: entry.name.to_owned(),
+            shape: entry.shape,
+            classes: entry.classes.iter().map(|&class| class.to_owned()).collect(),
+            train: part(&samples.train, &train.train)?,
+            validation: match train.validation.as_slice() {
+                [] => None,
+                held_out => Some(part(&samples.train, held_out)?),
+            },
+            test: part(&samples.test, &test)?,
+            normalizer: Normalizer::new(entry, spec.normalization, device)?,
+            augmenter,
+        })
+    };
+    on_device().map_err(|source| DataError::Tensor { dataset: entry.name.to_owned(), source })
+}
+
+/// Reads, verifies and decodes the whole data set, and checks it against its catalog entry.
+pub fn decode(entry: &DatasetEntry, root: &DataRoot) -> Result<Samples, DataError> {
+    let samples = match &entry.content {
+        Content::Embedded { file, decode } => decode().map_err(|error| error.in_file(file))?,
+        Content::Files(set) => {
+            let files =
+                set.files.par_iter().map(|file| cache::load(root, entry, file)).collect::<Result<_, _>>()?;
+            (set.decode)(files).map_err(|(index, error)| error.in_file(set.files[index].name))?
+        }
+    };
+    for (split, size, found) in
+        [("training", entry.train_size, &samples.train), ("test", entry.test_size, &samples.test)]
+    {
+        if found.labels.len() != size || found.pixels.len() != size * entry.image_len() {
+            let message = format!(
+                "its files hold {} {split} images and {} pixels, not {size} images of shape {:?}",
+                found.labels.len(),
+                found.pixels.len(),
+                entry.shape
+            );
+            return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
+        }
+        if let Some(label) = found.labels.iter().find(|&&label| usize::from(label) >= entry.classes.len()) {
+            let message = format!("a {split} label is {label}, there are {} classes", entry.classes.len());
+            return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
+        }
+    }
+    Ok(samples)
+}
+
+/// The samples at `indices`, in that order, as tensors on `device`.
+fn upload(
+    entry: &DatasetEntry,
+    from: &Labelled,
+    indices: &[usize],
+    device: Device,
+) -> Result<Split, TchError> {
+    let [channels, height, width] = entry.shape;
+    let size = [indices.len() as i64, channels, height, width];
+    let labels: Vec<i64> = indices.iter().map(|&index| i64::from(from.labels[index])).collect();
+    let images = if indices.len() == from.labels.len() {
+        // Indices ascend, so all of them is the data as it stands.
+        Tensor::f_from_data_size(&from.pixels, &size, Kind::Uint8)?
+    } else {
+        let length = entry.image_len();
+        let mut pixels = Vec::with_capacity(indices.len() * length);
+        for &index in indices {
+            pixels.extend_from_slice(&from.pixels[index * length..(index + 1) * length]);
+        }
+        Tensor::f_from_data_size(&pixels, &size, Kind::Uint8)?
+    };
+    Ok(Split { images: images.f_to_device(device)?, labels: Tensor::f_from_slice(&labels)?.f_to_device(device)? })
+}

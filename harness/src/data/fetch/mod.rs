@@ -1,0 +1,6 @@
+//! wip
+pub mod package;
+/// wip
+pub struct Fetcher;
+/// wip
+pub struct Progress;
