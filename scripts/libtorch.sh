@@ -85,8 +85,8 @@ except (importlib.metadata.PackageNotFoundError, AttributeError, StopIteration):
 PYTHON
 }
 
-# Links .libtorch to a folder. The path cargo sees never changes, so when the folder behind it does, drop what was compiled
-# and linked against the old one: nothing else would tell cargo.
+# Links .libtorch to a folder. The path that cargo sees stays the same when the folder behind it changes, so nothing else
+# would tell it to link anew; forgetting torch-sys makes it build that again, and all that depends on it (a minute).
 take() {
     local folder how=$2 kind=CPU before
     folder=$(cd "$1" && pwd -P)
@@ -108,13 +108,8 @@ take() {
 }
 
 forget_builds() {
-    local target=${CARGO_TARGET_DIR:-$root/target} crate folder
-    for crate in torch-sys apical-algorithms apical; do
-        for folder in "$target"/*/{build,.fingerprint}/"$crate"-*; do
-            # `apical-*` also matches other crates' names: what follows the crate's own name is one hash.
-            if [[ ${folder##*/"$crate"-} =~ ^[0-9a-f]{16}$ ]]; then rm -rf "$folder"; fi
-        done
-    done
+    local target=${CARGO_TARGET_DIR:-$root/target}
+    rm -rf "$target"/*/{build,.fingerprint}/torch-sys-*
 }
 
 # torch needs Python 3.10 to 3.14 to be installed for it; LibTorch needs none, so with any other take the files for 3.12.
@@ -133,8 +128,9 @@ pip_into() {
     local -a options
     read -ra options <<<"$(python_options)"
     mkdir -p "$folder.tmp"
-    env TMPDIR="$folder.tmp" PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --quiet --no-cache-dir --no-compile \
-        --disable-pip-version-check --no-warn-script-location ${options[@]+"${options[@]}"} --target "$folder" "$@"
+    env TMPDIR="$folder.tmp" PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore \
+        "${pip[@]}" install --quiet --no-cache-dir --no-compile --disable-pip-version-check \
+        ${options[@]+"${options[@]}"} --target "$folder" "$@"
 }
 
 # A pip that runs, in `pip`: Python's own, else one in a throw-away virtual environment.
