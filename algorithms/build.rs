@@ -26,6 +26,6 @@ fn main() {
         .compile("apical_native");
     // The real place, not the link to it: a binary keeps working when the link is pointed elsewhere.
     let lib = libtorch.join("lib");
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags,-rpath,{}", lib.display());
     println!("cargo:libtorch_lib={}", lib.display());
 }

@@ -11,7 +11,8 @@ fn main() {
     record_revision();
 }
 
-/// Puts LibTorch's folder into the binary and its tests as their run-time search path (torch-sys does not).
+/// Puts LibTorch's folder into the binary and its tests as their run-time search path (torch-sys does not); as an RPATH
+/// (`--disable-new-dtags`), so that an `LD_LIBRARY_PATH` set for another PyTorch does not replace it.
 fn link_libtorch() {
     // From algorithms/build.rs, which cargo runs again whenever torch-sys is built against another LibTorch.
     let Some(lib) = env::var_os("DEP_APICAL_NATIVE_LIBTORCH_LIB").map(PathBuf::from) else {
@@ -20,7 +21,7 @@ fn link_libtorch() {
         );
         return;
     };
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags,-rpath,{}", lib.display());
     println!("cargo:rustc-env=APICAL_LIBTORCH_LIB={}", lib.display());
 }
 

@@ -176,6 +176,8 @@ install_kind() {
     fi
     rm -rf "$place"
     partial+=.$$
+    # shellcheck disable=SC2064 # Expanded now: the trap outlives the variable.
+    trap "rm -rf ${partial@Q} ${partial@Q}.tmp" EXIT
     mkdir "$partial.tmp"
     find_pip "$partial.tmp"
     if [[ $kind == cuda ]]; then
@@ -198,7 +200,6 @@ install_kind() {
     [[ -z $fault ]] || fail "what pip installed cannot be used: $fault"
     # Without flock another clone may have been first: then its copy is as good.
     mv -T "$partial" "$place" 2>/dev/null || [[ -d $place/torch ]] || fail "cannot move $partial to $place"
-    rm -rf "$partial" "$partial.tmp"
     say "installed in $((SECONDS - started)) s"
 }
 
