@@ -1,23 +1,48 @@
 //! Builds the binary so that it finds LibTorch from any folder, and knows which revision it is.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 fn main() {
-    // torch-sys does not put a run-time search path into the binary.
-    if let Ok(lib) = env::var("DEP_APICAL_NATIVE_LIBTORCH_LIB") {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
-        println!("cargo:rustc-env=APICAL_LIBTORCH_LIB={lib}");
-    }
-    let git = |arguments: &[&str]| {
-        let output =
-            Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    link_libtorch();
+    record_revision();
+}
+
+/// Puts LibTorch's folder into the binary and its tests as their run-time search path (torch-sys does not); as an RPATH
+/// (`--disable-new-dtags`), so that an `LD_LIBRARY_PATH` set for another PyTorch does not replace it.
+fn link_libtorch() {
+    // From algorithms/build.rs, which cargo runs again whenever torch-sys is built against another LibTorch.
+    let Some(lib) = env::var_os("DEP_APICAL_NATIVE_LIBTORCH_LIB").map(PathBuf::from) else {
+        println!(
+            "cargo:error=no LibTorch: run scripts/libtorch.sh, which finds or installs it (make does so by itself)"
+        );
+        return;
     };
-    let revision = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo:rustc-env=APICAL_GIT_HASH={revision}");
-    for file in ["HEAD", "index"] {
-        if let Some(path) = git(&["rev-parse", "--git-path", file]) {
-            println!("cargo:rerun-if-changed={path}");
-        }
+    println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags,-rpath,{}", lib.display());
+    println!("cargo:rustc-env=APICAL_LIBTORCH_LIB={}", lib.display());
+}
+
+/// What the binary is made of, seen from this crate's folder.
+const SOURCES: [&str; 6] =
+    ["src", "Cargo.toml", "../algorithms/src", "../algorithms/native", "../Cargo.toml", "../Cargo.lock"];
+
+/// Records the commit, so that no git is needed at run time; with `-dirty` when the sources differ from that commit.
+fn record_revision() {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("--no-optional-locks").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let changes = git(&[&["status", "--porcelain", "--"], SOURCES.as_slice()].concat()).unwrap_or_default();
+    let mark = if changes.is_empty() { "" } else { "-dirty" };
+    println!("cargo:rustc-env=APICAL_GIT_HASH={commit}{mark}");
+
+    // The log of HEAD grows with every commit and checkout; HEAD itself stays the same through a commit.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|path| Path::new(path).exists());
+    for path in SOURCES.into_iter().chain(["build.rs"]).chain(log.as_deref()) {
+        println!("cargo:rerun-if-changed={path}");
     }
 }

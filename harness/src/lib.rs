@@ -3,6 +3,7 @@
 //! A suite (YAML) becomes a plan, a plan becomes runs, a run becomes events, and events become a report.
 
 pub mod data;
+pub mod device;
 pub mod plan;
 pub mod record;
 pub mod spec;

@@ -1,0 +1,51 @@
+# Thin: each target is one or two commands that also work by themselves.
+#   make bench JOBS=4        make report SUITE=suites/smoke.yaml        make bench ARGS='--filter dataset=mnist'
+
+SUITE ?= suites/quick.yaml
+JOBS  ?=
+ARGS  ?=
+
+# Cargo is to build against what scripts/libtorch.sh linked (.cargo/config.toml), also where LIBTORCH was how it found that:
+# one path, so going from make to plain cargo and back rebuilds nothing.
+CARGO  := env -u LIBTORCH cargo
+APICAL := $(or $(CARGO_TARGET_DIR),target)/release/apical
+RUN_OPTIONS := $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup cargo build bench run report test lint docs perf clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: SUITE=$(SUITE)  JOBS=<runs at once>  ARGS=<options for apical>"
+
+setup: ## find or install LibTorch
+	@scripts/libtorch.sh
+
+cargo:
+	@command -v cargo >/dev/null || { \
+	  echo "cargo not found. Rust comes from https://rustup.rs:" >&2; \
+	  echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh    then open a new shell" >&2; exit 1; }
+
+build: cargo setup ## compile target/release/apical
+	$(CARGO) build --release --locked
+
+bench: build ## run the suite (what is missing of it) and write its report
+	$(APICAL) run $(SUITE) $(RUN_OPTIONS)
+	$(APICAL) report $(SUITE)
+
+report: build ## write the suite's report again from its recorded runs
+	$(APICAL) report $(SUITE) $(ARGS)
+
+test: lint ## formatting, lints, every test, links in the documents
+	$(CARGO) test --workspace --locked $(ARGS)
+	python3 scripts/check-docs.py
+
+lint: cargo setup ## formatting and lints only
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+perf: build ## samples per second beside PyTorch on the same work
+	scripts/perf.sh $(ARGS)
+
+clean: ## remove what was compiled; results, data and LibTorch stay
+	$(CARGO) clean
