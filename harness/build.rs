@@ -1,13 +1,14 @@
 //! Builds the binary so that it finds LibTorch from any folder, and knows which revision it is.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 fn main() {
     link_libtorch();
+    record_versions();
     record_revision();
 }
 
@@ -23,6 +24,31 @@ fn link_libtorch() {
     };
     println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags,-rpath,{}", lib.display());
     println!("cargo:rustc-env=APICAL_LIBTORCH_LIB={}", lib.display());
+}
+
+/// Records which tch and which LibTorch a run was computed with.
+fn record_versions() {
+    let libtorch = env::var_os("DEP_APICAL_NATIVE_LIBTORCH_LIB").map(PathBuf::from).and_then(|lib| {
+        let root = lib.parent()?;
+        // An archive from PyTorch has the first file, a Python package the second.
+        let archive = fs::read_to_string(root.join("build-version")).ok();
+        let package = || {
+            let text = fs::read_to_string(root.join("version.py")).ok()?;
+            let version = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+            Some(version.trim_matches(['\'', '"']).to_owned())
+        };
+        archive.map(|version| version.trim().to_owned()).or_else(package)
+    });
+    println!("cargo:rustc-env=APICAL_LIBTORCH_VERSION={}", libtorch.as_deref().unwrap_or("unknown"));
+
+    let lock = fs::read_to_string("../Cargo.lock").unwrap_or_default();
+    let mut lines = lock.lines().skip_while(|line| *line != "name = \"tch\"").skip(1);
+    let tch = lines
+        .next()
+        .and_then(|line| line.strip_prefix("version = "))
+        .map(|version| version.trim_matches('"'));
+    println!("cargo:rustc-env=APICAL_TCH_VERSION={}", tch.unwrap_or("unknown"));
+    println!("cargo:rerun-if-changed=../Cargo.lock");
 }
 
 /// What the binary is made of, seen from this crate's folder.

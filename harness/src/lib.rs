@@ -4,7 +4,11 @@
 
 pub mod data;
 pub mod device;
+pub mod engine;
+pub mod exit;
 pub mod plan;
+pub mod provenance;
 pub mod record;
 pub mod spec;
 pub mod train;
+pub mod worker;

@@ -73,9 +73,10 @@ fn gpu_model(index: usize) -> String {
         .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
         .unwrap_or_default();
     folders.sort();
-    let information = folders.get(index).and_then(|folder| fs::read_to_string(folder.join("information")).ok());
-    let model = information.as_deref().and_then(|text| {
-        text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned()))
-    });
+    let information =
+        folders.get(index).and_then(|folder| fs::read_to_string(folder.join("information")).ok());
+    let model = information
+        .as_deref()
+        .and_then(|text| text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned())));
     model.unwrap_or_else(|| "unknown GPU".to_owned())
 }

@@ -156,7 +156,8 @@ impl<'a> Training<'a> {
         let entry = rule::find(&spec.algorithm.rule)
             .ok_or_else(|| anyhow!("there is no learning rule `{}` in this build", spec.algorithm.rule))?;
         let rule = entry.build(spec.algorithm.config.clone(), &mut network, streams).map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+            let problems: Vec<_> =
+                problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
             anyhow!("the configuration of `{}` is wrong: {}", entry.name, problems.join("; "))
         })?;
         let optimizer = Optimizer::new(spec.training.optimizer.clone(), spec.training.clip_norm);
@@ -193,7 +194,8 @@ impl<'a> Training<'a> {
             validation_samples: self.dataset.validation.as_ref().map_or(0, Split::len) as u64,
             test_samples: self.dataset.test.len() as u64,
             parameters: self.network.parameter_count() as u64,
-            multiply_accumulates: layers.iter().map(|layer| layer.map.multiply_accumulates()).sum::<i64>() as u64,
+            multiply_accumulates: layers.iter().map(|layer| layer.map.multiply_accumulates()).sum::<i64>()
+                as u64,
             layers: layers.iter().map(|layer| layer.name.clone()).collect(),
         }
     }
@@ -265,7 +267,8 @@ impl<'a> Training<'a> {
         };
         let schedule = &self.spec.training.schedule;
         let epochs = self.spec.training.epochs as usize;
-        let factor = schedule.factor((epoch as usize).saturating_sub(1), f64::from(u8::from(epoch > 0)), epochs);
+        let factor =
+            schedule.factor((epoch as usize).saturating_sub(1), f64::from(u8::from(epoch > 0)), epochs);
         Ok(Some(Epoch {
             epoch,
             samples_seen: u64::from(epoch) * self.dataset.train.len() as u64,
@@ -354,7 +357,9 @@ impl<'a> Training<'a> {
             state.into_iter().map(|(name, tensor)| (name, tensor.to_device(device))).collect()
         };
         self.set_parameters(&checkpoint.tensors)?;
-        self.optimizer.restore(on_device(checkpoint.under("optimizer."))).map_err(|reason| anyhow!(reason))?;
+        self.optimizer
+            .restore(on_device(checkpoint.under("optimizer.")))
+            .map_err(|reason| anyhow!(reason))?;
         if let Some(probe) = &mut self.probe {
             probe.restore(self.network.layers.len(), &on_device(checkpoint.under("probe.")));
         }
@@ -384,7 +389,8 @@ impl<'a> Training<'a> {
         if !test.loss.is_finite() {
             return Ok(Ended::Diverged("the loss on the test split was not finite".to_owned()));
         }
-        let during = epochs.iter().filter(|epoch| epoch.epoch > 0).filter_map(|epoch| epoch.test_during_training);
+        let during =
+            epochs.iter().filter(|epoch| epoch.epoch > 0).filter_map(|epoch| epoch.test_during_training);
         Ok(Ended::Completed(RunResult {
             selected_epoch,
             test,

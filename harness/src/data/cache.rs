@@ -49,7 +49,9 @@ pub enum Content {
 pub fn read(path: &Path, file: &FileEntry) -> io::Result<Content> {
     let mut bytes = Vec::with_capacity(file.size as usize + 1);
     match File::open(path).and_then(|opened| opened.take(file.size + 1).read_to_end(&mut bytes)) {
-        Ok(_) if bytes.len() as u64 > file.size => Ok(Content::Wrong(format!("more than {} bytes", file.size))),
+        Ok(_) if bytes.len() as u64 > file.size => {
+            Ok(Content::Wrong(format!("more than {} bytes", file.size)))
+        }
         Ok(_) => Ok(mismatch(file, &bytes).map_or_else(|| Content::Good(bytes), Content::Wrong)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(Content::Absent)
@@ -173,5 +175,8 @@ pub fn verify(root: &DataRoot, entry: &DatasetEntry) -> Vec<(&'static FileEntry,
 /// Whether every file of `entry` is in the cache with the right length: a quick look, for lists.
 pub fn is_present(root: &DataRoot, entry: &DatasetEntry) -> bool {
     let folder = root.cache_folder(entry);
-    entry.files().iter().all(|file| fs::metadata(folder.join(file.name)).is_ok_and(|meta| meta.len() == file.size))
+    entry
+        .files()
+        .iter()
+        .all(|file| fs::metadata(folder.join(file.name)).is_ok_and(|meta| meta.len() == file.size))
 }

@@ -48,8 +48,11 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<(), String> {
         let header = Header { progress: self.progress.clone(), digest: digest(&self.tensors)? };
         let header = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
-        let mut tensors: Vec<(&str, Tensor)> =
-            self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.to_device(Device::Cpu).contiguous())).collect();
+        let mut tensors: Vec<(&str, Tensor)> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.to_device(Device::Cpu).contiguous()))
+            .collect();
         tensors.push((HEADER, Tensor::from_slice(&header)));
         let temporary = path.with_extension("partial");
         let write = || {
@@ -70,7 +73,10 @@ impl Checkpoint {
     pub fn read(path: &Path, spec: &str) -> Result<Self, String> {
         let refuse = |reason: String| format!("cannot use the checkpoint {}: {reason}", path.display());
         let mut tensors = Tensor::read_safetensors(path).map_err(|error| refuse(error.to_string()))?;
-        let at = tensors.iter().position(|(name, _)| name == HEADER).ok_or_else(|| refuse("it has no header".into()))?;
+        let at = tensors
+            .iter()
+            .position(|(name, _)| name == HEADER)
+            .ok_or_else(|| refuse("it has no header".into()))?;
         let (_, header) = tensors.swap_remove(at);
         let header = bytes(&header).map_err(&refuse)?;
         let header: Header = serde_json::from_slice(&header).map_err(|error| refuse(error.to_string()))?;

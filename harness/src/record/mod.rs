@@ -6,7 +6,7 @@ pub mod event;
 pub mod outcome;
 pub mod store;
 
-pub use event::{Epoch, Event, Metrics};
 pub use checkpoint::Checkpoint;
+pub use event::{Epoch, Event, Metrics};
 pub use outcome::{Outcome, Provenance, Resources, RunResult, State};
 pub use store::{AttemptFolder, Standing, Store, StoreError};

@@ -108,7 +108,11 @@ impl Store {
         let folder = self.result_folder(id);
         match read_json::<Outcome>(&folder.join("outcome.json"), "outcome") {
             Ok(outcome) => Ok(Some(outcome)),
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && !folder.exists() => Ok(None),
+            Err(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && !folder.exists() =>
+            {
+                Ok(None)
+            }
             Err(StoreError::Corrupt { .. }) => self.set_aside(id).map(|()| None),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 self.set_aside(id).map(|()| None)
@@ -204,7 +208,10 @@ impl Store {
         let published = match fs::rename(&attempt.path, &result) {
             Ok(()) => true,
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) =>
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) =>
             {
                 let _ = fs::remove_dir_all(&attempt.path);
                 false
@@ -293,7 +300,8 @@ impl AttemptFolder {
 
     /// Whether a process of this machine is working on it.
     pub fn is_alive(&self) -> bool {
-        File::open(self.alive_path()).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        File::open(self.alive_path())
+            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// Its outcome, where it ended.
@@ -316,6 +324,14 @@ impl AttemptFolder {
     /// When they cannot be read.
     pub fn events(&self) -> Result<Vec<Event>, StoreError> {
         read_events(&self.path.join("events.jsonl"))
+    }
+
+    /// The events of this attempt up to the first line that cannot be read, if any.
+    pub fn readable_events(&self) -> Vec<Event> {
+        let text = fs::read(self.path.join("events.jsonl")).unwrap_or_default();
+        text.split_inclusive(|byte| *byte == b'\n')
+            .map_while(|line| serde_json::from_slice(line).ok())
+            .collect()
     }
 
     /// A log of events that begins with `events`.
