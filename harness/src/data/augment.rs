@@ -98,10 +98,10 @@ fn cut(pixels: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor, TchEr
     let (batch, channels, height, width) = pixels.size4()?;
     let (tall, wide) = (height + 2 * PADDING, width + 2 * PADDING);
     let padded = pixels.f_constant_pad_nd([PADDING; 4])?;
-    let along = |n: i64, step: i64| {
-        Tensor::f_arange_start_step(0, n * step, step, (Kind::Int64, pixels.device()))
-    };
-    let corner = rows.f_multiply_scalar(wide)?.f_add(columns)?.f_add(&along(batch, channels * tall * wide)?)?;
+    let along =
+        |n: i64, step: i64| Tensor::f_arange_start_step(0, n * step, step, (Kind::Int64, pixels.device()));
+    let corner =
+        rows.f_multiply_scalar(wide)?.f_add(columns)?.f_add(&along(batch, channels * tall * wide)?)?;
     let runs = corner
         .f_view([batch, 1, 1])?
         .f_add(&along(channels, tall * wide)?.f_view([channels, 1])?)?

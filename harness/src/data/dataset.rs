@@ -144,5 +144,8 @@ fn upload(
         }
         Tensor::f_from_data_size(&pixels, &size, Kind::Uint8)?
     };
-    Ok(Split { images: images.f_to_device(device)?, labels: Tensor::f_from_slice(&labels)?.f_to_device(device)? })
+    Ok(Split {
+        images: images.f_to_device(device)?,
+        labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
+    })
 }

@@ -139,7 +139,10 @@ mod tests {
         let mut long = images(2);
         long.push(0);
         let error = parse_images(long).unwrap_err();
-        assert_eq!((error.offset, error.message.contains("promise 12 bytes of data, the file has 13")), (4, true));
+        assert_eq!(
+            (error.offset, error.message.contains("promise 12 bytes of data, the file has 13")),
+            (4, true)
+        );
         let short = images(2)[..20].to_vec();
         assert!(parse_images(short).unwrap_err().message.contains("the file has 4"));
         let mut huge = images(1);
@@ -160,7 +163,10 @@ mod tests {
     #[test]
     fn labels_and_images_must_be_equally_many() {
         let files = vec![images(2), labels(&[1, 2]), images(2), labels(&[1])];
-        assert_eq!(decode_train_and_test(files).unwrap_err(), (3, FormatError::new(4, "1 labels for 2 images")));
+        assert_eq!(
+            decode_train_and_test(files).unwrap_err(),
+            (3, FormatError::new(4, "1 labels for 2 images"))
+        );
     }
 
     proptest! {

@@ -21,11 +21,7 @@ pub struct Normalizer {
 
 impl Normalizer {
     /// The map for `entry` under `normalization`, for batches on `device`.
-    pub fn new(
-        entry: &DatasetEntry,
-        normalization: Normalization,
-        device: Device,
-    ) -> Result<Self, TchError> {
+    pub fn new(entry: &DatasetEntry, normalization: Normalization, device: Device) -> Result<Self, TchError> {
         let channels = entry.shape[0] as usize;
         let (scale, shift): (Vec<f64>, Vec<f64>) = match normalization {
             Normalization::Unit => (vec![1.0 / 255.0; channels], vec![0.0; channels]),

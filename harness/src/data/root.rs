@@ -30,7 +30,9 @@ impl DataRoot {
         let set = |name| var(name).filter(|path| !path.as_os_str().is_empty());
         let cache = set("APICAL_DATA")
             // The XDG specification has relative paths ignored.
-            .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("apical/data")))
+            .or_else(|| {
+                set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("apical/data"))
+            })
             .or_else(|| set("HOME").map(|path| path.join(".cache/apical/data")))
             .ok_or(DataError::NoCacheFolder)?;
         Ok(Self { folder, cache })

@@ -69,10 +69,12 @@ fn from_png(folder: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
     };
     let text = std::fs::read(folder.join(list)).map_err(|error| format!("{list}: {error}"))?;
     let labels: Vec<u8> = serde_json::from_slice(&text).map_err(|error| format!("{list}: {error}"))?;
-    let labels = labels.get(first..first + RECORDS).ok_or_else(|| format!("{list} has {} labels", labels.len()))?;
+    let labels =
+        labels.get(first..first + RECORDS).ok_or_else(|| format!("{list} has {} labels", labels.len()))?;
 
     let png = format!("{stem}.png");
-    let mut reader = image::ImageReader::open(folder.join(&png)).map_err(|error| format!("{png}: {error}"))?;
+    let mut reader =
+        image::ImageReader::open(folder.join(&png)).map_err(|error| format!("{png}: {error}"))?;
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(cifar::PIXELS as u32);
     limits.max_image_height = Some(RECORDS as u32);

@@ -37,7 +37,8 @@ fn decode() -> Result<Samples, FormatError> {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         if !line.starts_with('#') {
-            let (pixels, label) = parse_line(line.trim_end()).map_err(|message| FormatError::new(offset, message))?;
+            let (pixels, label) =
+                parse_line(line.trim_end()).map_err(|message| FormatError::new(offset, message))?;
             let full = samples.train.labels.len() == DIGITS.train_size;
             let split = if full { &mut samples.test } else { &mut samples.train };
             split.pixels.extend(pixels);
@@ -73,7 +74,8 @@ mod tests {
         let samples = decode().unwrap();
         assert_eq!((samples.train.labels.len(), samples.test.labels.len()), (1437, 360));
         assert_eq!((samples.train.pixels.len(), samples.test.pixels.len()), (1437 * 64, 360 * 64));
-        let count = |labels: &[u8]| (0..10).map(|c| labels.iter().filter(|&&l| l == c).count()).collect::<Vec<_>>();
+        let count =
+            |labels: &[u8]| (0..10).map(|c| labels.iter().filter(|&&l| l == c).count()).collect::<Vec<_>>();
         assert_eq!(count(&samples.train.labels), [143, 146, 142, 146, 144, 145, 144, 143, 141, 143]);
         assert_eq!(count(&samples.test.labels), [35, 36, 35, 37, 37, 37, 37, 36, 33, 37]);
     }
