@@ -122,26 +122,57 @@ pub fn set_aside(path: &Path, file: Option<&FileEntry>) -> io::Result<Option<Pat
     Ok(Some(aside))
 }
 
-/// The content of a file of `entry`: from the user's folder, else from the cache. A wrong file in the cache is set aside.
-pub fn load(root: &DataRoot, entry: &DatasetEntry, file: &FileEntry) -> Result<Vec<u8>, DataError> {
+/// What was found in the place of a file of a data set.
+#[derive(Debug)]
+pub enum Found {
+    /// Its content, verified.
+    Good(Vec<u8>),
+    /// Nothing.
+    Absent,
+    /// Something else in the cache, which has been renamed, unless the cache is read-only.
+    Rejected {
+        /// Where it is now.
+        at: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Looks for a file of `entry` in the user's folder, then in the cache. A wrong file in the cache is set aside.
+pub fn find(root: &DataRoot, entry: &DatasetEntry, file: &FileEntry) -> Result<Found, DataError> {
     for folder in root.user_folders(entry) {
         if let Ok(Content::Good(bytes)) = read(&folder.join(file.name), file) {
-            return Ok(bytes);
+            return Ok(Found::Good(bytes));
         }
     }
     let path = root.cache_folder(entry).join(file.name);
-    let note = match read(&path, file).map_err(|source| DataError::Read { path: path.clone(), source })? {
-        Content::Good(bytes) => return Ok(bytes),
-        Content::Absent => None,
+    let look = || read(&path, file).map_err(|source| DataError::Read { path: path.clone(), source });
+    match look()? {
+        Content::Good(bytes) => Ok(Found::Good(bytes)),
+        Content::Absent => Ok(Found::Absent),
         Content::Wrong(reason) => match set_aside(&path, Some(file)) {
-            Ok(None) => match read(&path, file) {
-                Ok(Content::Good(bytes)) => return Ok(bytes),
-                _ => Some(format!("what was there had {reason}")),
+            Ok(Some(at)) => Ok(Found::Rejected { at, reason }),
+            // Another process was quicker: whatever it left is what there is.
+            Ok(None) => match look()? {
+                Content::Good(bytes) => Ok(Found::Good(bytes)),
+                Content::Absent => Ok(Found::Absent),
+                Content::Wrong(reason) => Ok(Found::Rejected { at: path.clone(), reason }),
             },
-            Ok(Some(aside)) => Some(format!("what was there had {reason}: set aside as {}", aside.display())),
-            Err(error) => Some(format!("what is there has {reason} and cannot be renamed: {error}")),
+            Err(_) => Ok(Found::Rejected { at: path.clone(), reason }),
         },
+    }
+}
+
+/// The verified content of a file of `entry`, or an error that says why there is none and how to get it.
+pub fn load(root: &DataRoot, entry: &DatasetEntry, file: &FileEntry) -> Result<Vec<u8>, DataError> {
+    let note = match find(root, entry, file)? {
+        Found::Good(bytes) => return Ok(bytes),
+        Found::Absent => None,
+        Found::Rejected { at, reason } => {
+            Some(format!("what was there is now {} and has {reason}", at.display()))
+        }
     };
+    let path = root.cache_folder(entry).join(file.name);
     Err(DataError::Missing { dataset: entry.name.to_owned(), file: file.name.to_owned(), path, note })
 }
 

@@ -159,7 +159,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_sample_is_both_trained_on_and_held_out(
-            labels in prop::collection::vec(0..7_u8, 2..200), validation in 0..1.0_f64, subset in 0.0..1.0_f64, seed: u64
+            labels in prop::collection::vec(0..7_u8, 2..200), validation in 0.0..1.0_f64, subset in 0.0..1.0_f64, seed: u64
         ) {
             let validation = (validation * (labels.len() - 1) as f64) as usize;
             let rest = labels.len() - validation;

@@ -1,0 +1,47 @@
+//! The real data sets, by hand: `cargo test -p apical --test data_real -- --ignored --nocapture`.
+//!
+//! These download where the cache is empty, so `make test` leaves them out.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test by hand may panic and print")]
+
+use std::time::Instant;
+
+use apical::data::{CATALOG, DataRoot, DatasetSpec, Fetcher, Progress, dataset, load};
+
+#[test]
+#[ignore = "downloads"]
+fn every_data_set_can_be_fetched_and_matches_its_catalog_entry() {
+    for entry in CATALOG {
+        let root = DataRoot::from_env(None).unwrap();
+        let begun = Instant::now();
+        Fetcher::new(root.clone())
+            .ensure(entry, &mut |progress| {
+                if !matches!(progress, Progress::Bytes { .. }) {
+                    eprintln!("{:6.2} s  {progress:?}", begun.elapsed().as_secs_f64());
+                }
+            })
+            .unwrap();
+        let fetched = begun.elapsed();
+        let begun = Instant::now();
+        let data = load(&DatasetSpec::named(entry.name), &root, tch::Device::Cpu).unwrap();
+        eprintln!("{}: fetched in {fetched:.2?}, loaded in {:.2?}", entry.name, begun.elapsed());
+        assert_eq!((data.train.len(), data.test.len()), (entry.train_size, entry.test_size));
+
+        let samples = dataset::decode(entry, &root).unwrap();
+        let (channels, area) = (entry.shape[0] as usize, (entry.shape[1] * entry.shape[2]) as usize);
+        for channel in 0..channels {
+            let mut counts = [0_u64; 256];
+            for plane in samples.train.pixels.chunks_exact(area).skip(channel).step_by(channels) {
+                plane.iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+            }
+            let n = counts.iter().sum::<u64>() as f64;
+            let moment = |f: &dyn Fn(f64) -> f64| {
+                counts.iter().enumerate().map(|(x, &count)| f(x as f64 / 255.0) * count as f64).sum::<f64>()
+                    / n
+            };
+            let mean = moment(&|x| x);
+            let std = moment(&|x| (x - mean).powi(2)).sqrt();
+            assert!((mean - entry.channel_mean[channel]).abs() < 1e-9, "{}: mean {mean}", entry.name);
+            assert!((std - entry.channel_std[channel]).abs() < 1e-9, "{}: std {std}", entry.name);
+        }
+    }
+}
