@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// A transfer function `h = φ(a)`.
+/// A transfer function `h = φ(a)`; none ever decreases, so that it may change places with a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
@@ -38,7 +38,7 @@ impl Activation {
         match self {
             Self::Tanh => Tensor::tanh_backward(error, activity),
             Self::Logistic => Tensor::sigmoid_backward(error, activity),
-            Self::Relu => error.threshold_backward(activity, 0),
+            Self::Relu => activity.threshold_backward(error, 0),
             // φ′ = 1 / (1 + e^{−a}) = 1 − e^{−φ}
             Self::Softplus => error * (-((-activity).expm1())),
             Self::Linear => error.shallow_clone(),

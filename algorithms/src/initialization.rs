@@ -1,6 +1,6 @@
 //! Initial values of weights, biases and feedback weights.
 
-use crate::linear_map::LinearMap;
+use crate::{Problem, linear_map::LinearMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -52,6 +52,42 @@ impl Initializer {
     /// Draws a bias of `map`.
     pub fn bias(self, map: &dyn LinearMap, kind: Kind, device: Device) -> Tensor {
         self.tensor(&map.bias_shape(), map.fan_in(), map.fan_out(), kind, device)
+    }
+
+    /// The standard deviation of what [`Self::weight`] draws.
+    pub fn weight_deviation(self, map: &dyn LinearMap) -> f64 {
+        let (fan_in, fan_out) = (map.fan_in() as f64, map.fan_out() as f64);
+        let of_uniform = |low: f64, high: f64| (high - low) / 12.0_f64.sqrt();
+        match self {
+            Self::Xavier | Self::XavierNormal => (2.0 / (fan_in + fan_out)).sqrt(),
+            Self::He | Self::HeNormal => (2.0 / fan_in).sqrt(),
+            Self::FanIn => 1.0 / (3.0 * fan_in).sqrt(),
+            Self::Orthogonal { gain } => {
+                // The columns (or rows) of an orthogonal matrix have norm 1 over the longer side.
+                let shape = map.weight_shape();
+                let rest: i64 = shape.iter().skip(1).product();
+                gain.abs() / (shape[0].max(rest) as f64).sqrt()
+            }
+            Self::Uniform { low, high } => of_uniform(low, high),
+            Self::Normal { std } => std,
+            Self::Zeros => 0.0,
+        }
+    }
+
+    /// What is wrong with the values, if anything.
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Self::Orthogonal { gain } if !(gain.is_finite() && gain != 0.0) => {
+                vec![Problem::at("orthogonal.gain", "must be a number other than 0")]
+            }
+            Self::Uniform { low, high } if !(low.is_finite() && high.is_finite() && low < high) => {
+                vec![Problem::at("uniform", "`low` must be less than `high`")]
+            }
+            Self::Normal { std } if !(std.is_finite() && std >= 0.0) => {
+                vec![Problem::at("normal.std", "must be 0 or more")]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Draws a tensor of any shape, given the fans that its distribution may depend on.

@@ -34,16 +34,19 @@ pub struct Layer {
 pub struct LayerTrace {
     /// `x`, `[batch, …map.input_shape()]`.
     pub input: Tensor,
-    /// `φ(a)`, `[batch, …map.output_shape()]`.
-    pub activity: Tensor,
-    pooled: Option<Pooled>,
+    /// `h`, `[batch, …layer.output_shape]`.
+    pub output: Tensor,
+    pooling: Option<Pooling>,
 }
 
-impl LayerTrace {
-    /// `h`, `[batch, …layer.output_shape]`.
-    pub fn output(&self) -> &Tensor {
-        self.pooled.as_ref().map_or(&self.activity, |pooled| &pooled.output)
-    }
+/// What a pooled layer keeps beside its output. An average is taken of the activity: `h = pool(φ(a))`. A
+/// maximum is taken before the activation, which gives the same, `φ(max a) = max φ(a)`, and leaves `φ` and
+/// its derivative only the maxima to be computed for.
+#[derive(Debug)]
+struct Pooling {
+    /// What was pooled: `φ(a)`, or for a maximum `a`; `[batch, …map.output_shape()]`.
+    maps: Tensor,
+    pooled: Pooled,
 }
 
 impl Layer {
@@ -51,21 +54,32 @@ impl Layer {
     /// sample is taken: the layer flattens or reshapes it to what its map reads.
     pub fn forward(&self, input: &Tensor) -> LayerTrace {
         let input = reshape_samples(input, self.map.input_shape());
-        let activity = self.activation.apply(self.map.apply(&self.weight, self.bias.as_ref(), &input));
-        let pooled = self.pool.map(|pool| pool.apply(&activity));
-        LayerTrace { input, activity, pooled }
+        let preactivation = self.map.apply(&self.weight, self.bias.as_ref(), &input);
+        let Some(pool) = self.pool else {
+            return LayerTrace { input, output: self.activation.apply(preactivation), pooling: None };
+        };
+        if let Pool::Max { .. } = pool {
+            let pooled = pool.apply(&preactivation);
+            let output = self.activation.apply(pooled.output.shallow_clone());
+            return LayerTrace { input, output, pooling: Some(Pooling { maps: preactivation, pooled }) };
+        }
+        let maps = self.activation.apply(preactivation);
+        let pooled = pool.apply(&maps);
+        LayerTrace { input, output: pooled.output.shallow_clone(), pooling: Some(Pooling { maps, pooled }) }
     }
 
     /// Carries an error at the layer's output `h` to its pre-activation `a`: the exact local Jacobian of
     /// pool and activation. `output_error` has as many values per sample as `h`.
     pub fn preactivation_error(&self, trace: &LayerTrace, output_error: &Tensor) -> Tensor {
         let error = reshape_samples(output_error, &self.output_shape);
-        match (self.pool, &trace.pooled) {
-            (Some(pool), Some(pooled)) => {
-                let error = pool.adjoint(&error, &trace.activity, pooled);
-                self.activation.times_derivative(&error, &trace.activity)
+        match (self.pool, &trace.pooling) {
+            (Some(pool @ Pool::Max { .. }), Some(Pooling { maps, pooled })) => {
+                pool.adjoint(&self.activation.times_derivative(&error, &trace.output), maps, pooled)
             }
-            _ => self.activation.times_derivative(&error, &trace.activity),
+            (Some(pool), Some(Pooling { maps, pooled })) => {
+                self.activation.times_derivative(&pool.adjoint(&error, maps, pooled), maps)
+            }
+            _ => self.activation.times_derivative(&error, &trace.output),
         }
     }
 
@@ -89,7 +103,7 @@ impl Network {
     pub fn forward(&self, inputs: &Tensor) -> Trace {
         let mut layers: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            let trace = layer.forward(layers.last().map_or(inputs, LayerTrace::output));
+            let trace = layer.forward(layers.last().map_or(inputs, |below| &below.output));
             layers.push(trace);
         }
         Trace { layers }
@@ -97,10 +111,7 @@ impl Network {
 
     /// The output `[batch, classes]`, without keeping the layers.
     pub fn output(&self, inputs: &Tensor) -> Tensor {
-        self.layers.iter().fold(inputs.shallow_clone(), |input, layer| {
-            let trace = layer.forward(&input);
-            trace.pooled.map_or(trace.activity, |pooled| pooled.output)
-        })
+        self.layers.iter().fold(inputs.shallow_clone(), |input, layer| layer.forward(&input).output)
     }
 
     /// Number of classes.
@@ -137,7 +148,7 @@ pub struct Trace {
 impl Trace {
     /// The network's output, `[batch, classes]`.
     pub fn output(&self) -> &Tensor {
-        self.layers.last().expect("a network has at least one layer").output()
+        &self.layers.last().expect("a network has at least one layer").output
     }
 }
 

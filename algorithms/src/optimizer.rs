@@ -259,7 +259,7 @@ impl Optimizer {
         std::iter::once(("steps".to_owned(), Tensor::from(self.steps))).chain(averages).collect()
     }
 
-    /// Restores what [`Self::state`] gave.
+    /// Restores what [`Self::state`] gave, on the device of the parameters.
     ///
     /// # Errors
     /// Names an entry that no optimizer writes.
@@ -275,7 +275,8 @@ impl Optimizer {
                 Some((key.parse::<ParameterKey>().ok()?, average))
             });
             let entry = entry.ok_or_else(|| format!("`{name}` is no optimizer state"))?;
-            self.averages.insert(entry, value);
+            // A copy: the averages change in place.
+            self.averages.insert(entry, value.copy());
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub enum Pool {
     GlobalAverage,
 }
 
-/// A pooled activity, with what its adjoint needs.
+/// Feature maps after pooling, with what the adjoint needs.
 #[derive(Debug)]
 pub struct Pooled {
     /// `[batch, channels, height′, width′]`.
@@ -56,30 +56,30 @@ impl Pool {
         }
     }
 
-    /// Pools `activity` `[batch, channels, height, width]`.
-    pub fn apply(self, activity: &Tensor) -> Pooled {
+    /// Pools `maps` `[batch, channels, height, width]`.
+    pub fn apply(self, maps: &Tensor) -> Pooled {
         match self {
             Self::Max { kernel, stride, padding } => {
                 let (output, indices) =
-                    activity.max_pool2d_with_indices([kernel; 2], [stride; 2], [padding; 2], [1, 1], false);
+                    maps.max_pool2d_with_indices([kernel; 2], [stride; 2], [padding; 2], [1, 1], false);
                 Pooled { output, indices: Some(indices) }
             }
             Self::Average { kernel, stride, padding } => {
                 let output =
-                    activity.avg_pool2d([kernel; 2], [stride; 2], [padding; 2], false, true, None::<i64>);
+                    maps.avg_pool2d([kernel; 2], [stride; 2], [padding; 2], false, true, None::<i64>);
                 Pooled { output, indices: None }
             }
             Self::GlobalAverage => {
-                Pooled { output: activity.mean_dim([2i64, 3].as_slice(), true, None), indices: None }
+                Pooled { output: maps.mean_dim([2i64, 3].as_slice(), true, None), indices: None }
             }
         }
     }
 
-    /// Carries `error`, shaped like the pooled output, back to the shape of `activity`.
-    pub fn adjoint(self, error: &Tensor, activity: &Tensor, pooled: &Pooled) -> Tensor {
+    /// Carries `error`, shaped like the pooled output, back to the shape of `maps`.
+    pub fn adjoint(self, error: &Tensor, maps: &Tensor, pooled: &Pooled) -> Tensor {
         match (self, &pooled.indices) {
-            (Self::Max { kernel, stride, padding }, Some(indices)) => error.max_pool2d_with_indices_backward(
-                activity,
+            (Self::Max { kernel, stride, padding }, Some(indices)) => maps.max_pool2d_with_indices_backward(
+                error,
                 [kernel; 2],
                 [stride; 2],
                 [padding; 2],
@@ -87,8 +87,8 @@ impl Pool {
                 false,
                 indices,
             ),
-            (Self::Average { kernel, stride, padding }, _) => error.avg_pool2d_backward(
-                activity,
+            (Self::Average { kernel, stride, padding }, _) => maps.avg_pool2d_backward(
+                error,
                 [kernel; 2],
                 [stride; 2],
                 [padding; 2],
@@ -97,8 +97,8 @@ impl Pool {
                 None::<i64>,
             ),
             (Self::GlobalAverage, _) => {
-                let size = activity.size();
-                (error / (size[2] * size[3]) as f64).expand_as(activity)
+                let size = maps.size();
+                (error / (size[2] * size[3]) as f64).expand_as(maps)
             }
             (Self::Max { .. }, None) => unreachable!("max-pooling always records its indices"),
         }

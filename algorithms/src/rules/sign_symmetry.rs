@@ -1,7 +1,8 @@
 //! Sign symmetry (Liao et al. 2016; variants and names of Sanfiz and Akrout 2021): the error descends
 //! through weights with the signs of the forward weights but not their magnitudes.
 //!
-//! - `usf`, uniform: `B_l = s_l · sign(θ_l)`, `s_l` the standard deviation of the layer's initial weights;
+//! - `usf`, uniform: `B_l = s_l · sign(θ_l)`, `s_l` the standard deviation of the distribution that feedback
+//!   weights are drawn from;
 //! - `brsf`, batchwise random: `B_l = |R| ⊙ sign(θ_l)`, `R` redrawn for every batch;
 //! - `frsf`, fixed random: `B_l = |R_l| ⊙ sign(θ_l)`, `R_l` drawn once.
 
@@ -71,7 +72,8 @@ struct FixedRandom;
 
 impl Magnitudes for Uniform {
     fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor {
-        config.draw(&*layer.map, &layer.weight).std(true)
+        let deviation = config.deviation(&*layer.map);
+        Tensor::full([] as [i64; 0], deviation, (layer.weight.kind(), layer.weight.device()))
     }
 }
 

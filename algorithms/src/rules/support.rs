@@ -76,26 +76,35 @@ impl Default for FeedbackDraw {
 
 impl RuleConfig for FeedbackWeights {
     fn problems(&self) -> Vec<Problem> {
-        if self.feedback.scale.is_finite() && self.feedback.scale != 0.0 {
-            Vec::new()
-        } else {
-            vec![Problem::at(
+        let init = self.feedback.init.map(Initializer::problems).unwrap_or_default();
+        let mut problems: Vec<Problem> =
+            init.into_iter().map(|problem| problem.under("init").under("feedback")).collect();
+        if !self.feedback.scale.is_finite() || self.feedback.scale == 0.0 {
+            problems.push(Problem::at(
                 "feedback.scale",
                 "must be a number other than 0, or no error reaches any layer",
-            )]
+            ));
         }
+        problems
     }
 }
 
 impl FeedbackWeights {
-    /// Draws a tensor of `map`'s weight shape, like `like` in kind and device.
-    pub(super) fn draw(&self, map: &dyn LinearMap, like: &Tensor) -> Tensor {
-        let by_convention = match self.convention {
+    fn initializer(&self) -> Initializer {
+        self.feedback.init.unwrap_or(match self.convention {
             Some(Convention::Nokland) => Initializer::FanIn,
             Some(Convention::Biotorch) | None => Initializer::Xavier,
-        };
-        let init = self.feedback.init.unwrap_or(by_convention);
-        init.weight(map, like.kind(), like.device()) * self.feedback.scale
+        })
+    }
+
+    /// Draws a tensor of `map`'s weight shape, like `like` in kind and device.
+    pub(super) fn draw(&self, map: &dyn LinearMap, like: &Tensor) -> Tensor {
+        self.initializer().weight(map, like.kind(), like.device()) * self.feedback.scale
+    }
+
+    /// The standard deviation of what [`Self::draw`] draws.
+    pub(super) fn deviation(&self, map: &dyn LinearMap) -> f64 {
+        self.initializer().weight_deviation(map) * self.feedback.scale.abs()
     }
 
     /// Starts the forward weights as the convention does.
