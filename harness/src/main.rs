@@ -1,2 +1,7 @@
-//! apical
-fn main() {}
+//! The `apical` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    apical::cli::main()
+}

@@ -4,9 +4,11 @@
 pub mod checkpoint;
 pub mod event;
 pub mod outcome;
+pub mod results;
 pub mod store;
 
 pub use checkpoint::Checkpoint;
 pub use event::{Epoch, Event, Metrics};
 pub use outcome::{Outcome, Provenance, Resources, RunResult, State};
+pub use results::{RecordedRun, Results};
 pub use store::{AttemptFolder, Standing, Store, StoreError};

@@ -10,11 +10,16 @@
 //! another's files. Nothing but these directories says what is done. No lock and no file time is relied on;
 //! a lock only tells whether an attempt's process still lives, so that its remains may be cleared away.
 
-use super::{event::Event, outcome::Outcome};
+use super::{
+    event::Event,
+    outcome::Outcome,
+    results::{RecordedRun, Results},
+};
 use crate::{
-    plan::Plan,
+    plan::{Plan, PlannedRun},
     spec::{RunId, RunSpec},
 };
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use std::{
     fs::{self, File, TryLockError},
@@ -231,6 +236,41 @@ impl Store {
             }
         }
         let _ = fs::remove_dir(self.run_folder(id).join("attempts"));
+    }
+
+    /// What is recorded of every run of a plan.
+    ///
+    /// # Errors
+    /// When a folder cannot be read. A result with damaged events is set aside, and the run counts as not done.
+    pub fn results(&self, plan: Plan) -> Result<Results, StoreError> {
+        let runs = plan.runs.par_iter().map(|run| self.recorded(run)).collect::<Result<_, _>>()?;
+        Ok(Results { plan, runs })
+    }
+
+    fn recorded(&self, planned: &PlannedRun) -> Result<RecordedRun, StoreError> {
+        let id = &planned.id;
+        let mut outcome = self.outcome(id)?;
+        let mut events = Vec::new();
+        if outcome.is_some() {
+            match read_events(&self.result_folder(id).join("events.jsonl")) {
+                Ok(read) => events = read,
+                Err(_) => {
+                    self.set_aside(id)?;
+                    outcome = None;
+                }
+            }
+        }
+        let attempts = self.attempts(id)?;
+        let mut failures: Vec<Outcome> = attempts.iter().filter_map(AttemptFolder::outcome).collect();
+        if outcome.is_none() {
+            let latest = attempts.last();
+            events = latest.map(AttemptFolder::readable_events).unwrap_or_default();
+            // How the latest attempt ended is how the run ended, unless it is still under way.
+            if latest.is_some_and(|attempt| attempt.outcome().is_some()) {
+                outcome = failures.pop();
+            }
+        }
+        Ok(RecordedRun { planned: planned.clone(), outcome, failures, events })
     }
 
     /// Where the plan of a suite is stored.

@@ -1,0 +1,208 @@
+//! What a terminal shows while data is fetched and runs are computed; plain lines where there is none.
+
+use super::output::duration;
+use crate::{
+    data::Progress,
+    engine::{Notice, Watcher},
+    plan::PlannedRun,
+    record::{Epoch, Event, Outcome},
+    spec::RunId,
+};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write, stderr},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// The course of a suite's runs: counts, the runs under way with their epochs, and the time left.
+pub struct RunProgress {
+    bars: MultiProgress,
+    total: ProgressBar,
+    is_terminal: bool,
+    jobs: usize,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ended: usize,
+    without_result: usize,
+    /// Wall time of the runs that ended, for the time left.
+    seconds: f64,
+    running: BTreeMap<RunId, (ProgressBar, u32)>,
+}
+
+impl RunProgress {
+    /// For so many runs, so many at once.
+    pub fn new(runs: usize, jobs: usize) -> Self {
+        let bars = MultiProgress::new();
+        let total = bars.add(ProgressBar::new(runs as u64));
+        total.set_style(style("{bar:30} {pos}/{len} runs  {msg}"));
+        total.enable_steady_tick(Duration::from_millis(500));
+        Self {
+            bars,
+            total,
+            is_terminal: stderr().is_terminal(),
+            jobs,
+            started: Instant::now(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Clears the bars away.
+    pub fn finish(&self) {
+        let _ = self.bars.clear();
+    }
+
+    fn say(&self, text: &str) {
+        if self.is_terminal {
+            let _ = self.bars.println(text);
+        } else {
+            let _ = writeln!(stderr(), "{text}");
+        }
+    }
+
+    fn ended(&self, state: &mut State, run: &PlannedRun, outcome: &Outcome) {
+        if let Some((bar, _)) = state.running.remove(&run.id) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+        state.ended += 1;
+        state.seconds += outcome.resources.wall_seconds;
+        let total = self.total.length().unwrap_or(0) as usize;
+        self.total.set_position(state.ended as u64);
+        let left = total.saturating_sub(state.ended);
+        let mean = self.started.elapsed().as_secs_f64() / state.ended as f64;
+        let failures =
+            if state.without_result > 0 { format!("{} without a result, ", state.without_result) } else { String::new() };
+        self.total.set_message(format!("{failures}about {} left", duration(mean * left as f64)));
+        let what = match (&outcome.result, &outcome.reason) {
+            (Some(result), _) => format!("test accuracy {:.2} %", 100.0 * result.test.accuracy),
+            (None, Some(reason)) => format!("{}: {reason}", outcome.state),
+            (None, None) => outcome.state.to_string(),
+        };
+        let took = duration(outcome.resources.wall_seconds);
+        let digits = total.to_string().len();
+        self.say(&format!("[{:>digits$}/{total}] {}: {what} ({took})", state.ended, name(run)));
+    }
+}
+
+impl Watcher for RunProgress {
+    fn notice(&self, notice: &Notice<'_>) {
+        let Ok(mut state) = self.state.lock() else { return };
+        match notice {
+            Notice::Began(run) => {
+                let bar = self.bars.add(ProgressBar::new(u64::from(run.spec.training.epochs)));
+                bar.set_style(style("  {prefix}  epoch {pos}/{len}  {msg}"));
+                bar.set_prefix(name(run));
+                bar.tick();
+                state.running.insert(run.id.clone(), (bar, 0));
+            }
+            Notice::Event(run, Event::Epoch(epoch)) => {
+                if let Some((bar, at)) = state.running.get_mut(&run.id) {
+                    *at = epoch.epoch;
+                    bar.set_position(u64::from(epoch.epoch));
+                    bar.set_message(accuracy(epoch));
+                }
+            }
+            Notice::Event(..) => {}
+            Notice::Retrying(run, outcome) => {
+                let reason = outcome.reason.as_deref().unwrap_or("no reason is known");
+                if let Some((bar, _)) = state.running.remove(&run.id) {
+                    bar.finish_and_clear();
+                }
+                self.say(&format!("{}: lost, tried again: {reason}", name(run)));
+            }
+            Notice::Ended(run, outcome) => {
+                if !outcome.state.is_result() {
+                    state.without_result += 1;
+                }
+                self.ended(&mut state, run, outcome);
+            }
+            Notice::Stopped(run) => {
+                if let Some((bar, epoch)) = state.running.remove(&run.id) {
+                    bar.finish_and_clear();
+                    self.say(&format!("{}: stopped in epoch {}", name(run), epoch + 1));
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for RunProgress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunProgress").field("jobs", &self.jobs).finish_non_exhaustive()
+    }
+}
+
+fn name(run: &PlannedRun) -> String {
+    format!("{}, seed {}", run.cell, run.spec.seed)
+}
+
+fn accuracy(epoch: &Epoch) -> String {
+    let percent = |name: &str, accuracy: f64| format!("{name} {:.2} %", 100.0 * accuracy);
+    match (epoch.validation, epoch.train) {
+        (Some(metrics), _) => percent("validation", metrics.accuracy),
+        (None, Some(metrics)) => percent("training", metrics.accuracy),
+        (None, None) => String::new(),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+}
+
+/// The course of a fetch.
+#[derive(Debug)]
+pub struct FetchProgress {
+    dataset: String,
+    bar: ProgressBar,
+    is_terminal: bool,
+}
+
+impl FetchProgress {
+    /// For this dataset.
+    pub fn new(dataset: &str) -> Self {
+        let bar = ProgressBar::hidden();
+        Self { dataset: dataset.to_owned(), bar, is_terminal: stderr().is_terminal() }
+    }
+
+    /// Shows a step.
+    pub fn step(&mut self, step: Progress) {
+        let dataset = &self.dataset;
+        match step {
+            Progress::Bytes { file, done, total } => {
+                if !self.is_terminal {
+                    return;
+                }
+                if self.bar.is_hidden() {
+                    self.bar = ProgressBar::new(total.unwrap_or(0));
+                    self.bar.set_style(style("  {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
+                }
+                self.bar.set_length(total.unwrap_or(done));
+                self.bar.set_message(file);
+                self.bar.set_position(done);
+            }
+            Progress::Trying { source } => self.say(&format!("{dataset}: trying {source}")),
+            Progress::Retrying { file, reason, wait } => {
+                let wait = duration(wait.as_secs_f64());
+                self.say(&format!("{dataset}: {file}: {reason}; again in {wait}"));
+            }
+            Progress::Rejected { aside, reason } => {
+                self.say(&format!("{dataset}: {reason}; the file is kept as {}", aside.display()));
+            }
+            Progress::Failed { source, reason } => self.say(&format!("{dataset}: {source}: {reason}")),
+            Progress::Waiting => self.say(&format!("{dataset}: another process is fetching it; waiting")),
+            Progress::Stored { file, source } => self.say(&format!("{dataset}: {file} verified, from {source}")),
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.bar.finish_and_clear();
+        self.bar = ProgressBar::hidden();
+        let _ = writeln!(stderr(), "{text}");
+    }
+}

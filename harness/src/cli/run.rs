@@ -1,0 +1,164 @@
+//! `apical run`: computes what is missing of a suite.
+
+use super::{
+    UserError,
+    output::{count, duration, line},
+    progress::{FetchProgress, RunProgress},
+    suite::{Selected, SuiteArguments},
+};
+use crate::{
+    data::{self, DataRoot, Fetcher},
+    device,
+    engine::local::LocalEngine,
+    exit,
+    plan::{Plan, PlannedRun},
+    record::{Results, Standing, State, Store},
+    report,
+};
+use anyhow::{Context, Result};
+use clap::Args;
+use rayon::prelude::*;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    suite: SuiteArguments,
+    /// Runs at once; by default as many as there are cores for their threads, or one on a GPU.
+    #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// What to compute on: `cpu`, `cuda`, `cuda:N` or `auto`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// A folder of datasets, looked into before the cache and the network.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Begin no further run once one has ended without a result.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Seconds between the checkpoints of a run.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    checkpoint_seconds: f64,
+    /// Seconds after which a run is stopped, whatever the suite says.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+}
+
+pub fn execute(arguments: &Arguments) -> Result<u8> {
+    let Selected { path, whole, plan, store } = arguments.suite.select()?;
+    let seconds = |value: f64, option: &str| {
+        Duration::try_from_secs_f64(value)
+            .map_err(|_| UserError::config(format!("{option} must be 0 or more seconds, not {value}")))
+    };
+    let execution = &plan.execution;
+    let timeout = arguments.timeout.or(execution.timeout_minutes.map(|minutes| minutes * 60.0));
+    let timeout = timeout.map(|timeout| seconds(timeout, "the time limit")).transpose()?;
+    let checkpoint_interval = seconds(arguments.checkpoint_seconds, "--checkpoint-seconds")?;
+    let device = device::parse_device(&arguments.device).map_err(|error| UserError::config(format!("{error:#}")))?;
+
+    let mut missing = missing_runs(&plan, &store)?;
+    let done = plan.runs.len() - missing.len();
+    line(format!("{}: {}, {done} done, {} to compute", plan.name, count(plan.runs.len(), "run"), missing.len()))?;
+    if !missing.is_empty() {
+        fetch(&missing, arguments.data.clone())?;
+        store.write_plan(&whole)?;
+        let stop = stop_on_signals()?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let default_jobs = if device.is_cuda() { 1 } else { (cores / execution.threads as usize).max(1) };
+        let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
+        let engine = LocalEngine {
+            store: store.clone(),
+            program: std::env::current_exe().context("cannot find this program's own file")?,
+            data: arguments.data.clone(),
+            device,
+            jobs,
+            threads: execution.threads,
+            timeout,
+            retries: execution.retries,
+            checkpoint_interval,
+            fail_fast: arguments.fail_fast,
+        };
+        // Runs under way in another process come last: most likely they will be done by then.
+        missing.sort_by_key(|run| matches!(store.standing(&run.id), Ok(Standing::Running)));
+        let started = Instant::now();
+        let progress = RunProgress::new(missing.len(), jobs);
+        let result = engine.run(&missing, &stop, &progress);
+        progress.finish();
+        result?;
+        line(format!("{} in {}", count(missing.len(), "run"), duration(started.elapsed().as_secs_f64())))?;
+        if stop.load(Ordering::Relaxed) {
+            line(format!("stopped; `apical run {}` goes on from here", path.display()))?;
+            return Ok(exit::INTERRUPTED);
+        }
+    } else if !store.plan_path(&whole.name).exists() {
+        store.write_plan(&whole)?;
+    }
+    conclude(plan, &store)
+}
+
+/// Says what came of it, and whether every run has a result.
+fn conclude(plan: Plan, store: &Store) -> Result<u8> {
+    let results = store.results(plan)?;
+    line(report::headline(&results, None))?;
+    line(format!("{}: {}", count(results.runs.len(), "run"), state_counts(&results)))?;
+    for run in &results.runs {
+        if let Some(failure) = run.outcome.as_ref().filter(|outcome| !outcome.state.is_result()) {
+            let reason = failure.reason.as_deref().unwrap_or("no reason was given");
+            let PlannedRun { id, cell, spec } = &run.planned;
+            line(format!("  {} {cell}, seed {} ({id}): {reason}", failure.state, spec.seed))?;
+        }
+    }
+    Ok(if results.done() == results.runs.len() { exit::OK } else { exit::RUNS_FAILED })
+}
+
+/// E.g. `10 completed, 2 diverged, 3 not done`.
+pub fn state_counts(results: &Results) -> String {
+    let ended = State::ALL.map(|state| (results.count(state), state.name()));
+    let not_done = results.runs.len() - ended.iter().map(|(number, _)| number).sum::<usize>();
+    let counts = ended.into_iter().chain([(not_done, "not done")]).filter(|(number, _)| *number > 0);
+    counts.map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The runs without a result, each id once.
+fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Vec<&'a PlannedRun>> {
+    let standings: Vec<_> = plan
+        .runs
+        .par_iter()
+        .map(|run| Ok((run, matches!(store.standing(&run.id)?, Standing::Done(_)))))
+        .collect::<Result<_>>()?;
+    let mut seen = BTreeSet::new();
+    let missing = standings.into_iter().filter(|(run, done)| !done && seen.insert(&run.id));
+    Ok(missing.map(|(run, _)| run).collect())
+}
+
+/// Makes sure, once and before any run, that the data is there.
+fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>) -> Result<()> {
+    let fetcher = Fetcher::new(DataRoot::from_env(folder)?);
+    let names: BTreeSet<&str> = runs.iter().map(|run| run.spec.dataset.name.as_str()).collect();
+    for name in names {
+        let mut progress = FetchProgress::new(name);
+        fetcher.ensure(data::find(name)?, &mut |step| progress.step(step))?;
+    }
+    Ok(())
+}
+
+/// A flag that Ctrl-C and SIGTERM raise. A second Ctrl-C ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // In this order: the first signal finds the flag down and only raises it.
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen for signals")?;
+    }
+    Ok(stop)
+}
