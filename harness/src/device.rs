@@ -75,16 +75,20 @@ fn driver_is_present() -> bool {
 }
 
 fn load_cuda(folder: &Path) -> Result<()> {
-    open_cuda_library(folder)?;
-    if Cuda::is_available() {
+    let opened = open_cuda_library(folder);
+    if opened.is_ok() && Cuda::is_available() {
         return Ok(());
     }
-    let hint = if driver_is_present() {
-        "an NVIDIA driver is there, so it may be too old for this LibTorch's CUDA, or CUDA_VISIBLE_DEVICES hides the GPU: compare with nvidia-smi"
-    } else {
-        "this machine shows no NVIDIA driver (no /dev/nvidiactl): use `cpu` here"
-    };
-    bail!("LibTorch has CUDA, but no GPU is visible to it; {hint}")
+    // Without a driver no other LibTorch would help: say that, rather than what this one lacks.
+    ensure!(
+        driver_is_present(),
+        "no GPU is visible: this machine has no NVIDIA driver (no /dev/nvidiactl). Use `cpu` here"
+    );
+    opened?;
+    bail!(
+        "no GPU is visible to LibTorch, though an NVIDIA driver is there: it may be too old for this LibTorch's CUDA, or \
+         CUDA_VISIBLE_DEVICES may hide the GPU. Compare with nvidia-smi"
+    )
 }
 
 /// Opens the CUDA library that lies beside the LibTorch in use, for good.
