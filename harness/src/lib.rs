@@ -2,13 +2,19 @@
 //!
 //! A suite (YAML) becomes a plan, a plan becomes runs, a run becomes events, and events become a report.
 
+pub mod cli;
 pub mod data;
 pub mod device;
 pub mod engine;
+pub mod estimate;
 pub mod exit;
+pub mod export;
 pub mod plan;
 pub mod provenance;
 pub mod record;
+pub mod report;
 pub mod spec;
+pub mod stats;
+pub mod suite;
 pub mod train;
 pub mod worker;

@@ -1,0 +1,237 @@
+//! Runs end in one state, survive kills, and give the same figures however often they are interrupted.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use support::{Bench, stderr, stdout};
+
+const SUITE: &str = "
+name: survival
+description: Long enough to be killed on the way.
+seeds: 2
+datasets: {digits: {validation: 200}}
+architectures: {mlp: {mlp: {hidden: [64]}}, cnn: {cnn: {layers: [{conv: {channels: 4, kernel: 3}}, {max_pool: {kernel: 2}}]}}}
+algorithms: {fa: {}, brsf: {}, kp: {}}
+training: {epochs: 12, batch_size: 16, optimizer: {adam: {learning_rate: 0.002}}}
+";
+
+const ONE: &str = "
+name: one
+description: One run.
+seeds: 1
+datasets: {digits: {}}
+architectures: {mlp: {mlp: {hidden: [32]}}}
+algorithms: {bp: {}}
+training: {epochs: 3, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}
+";
+
+/// A checkpoint after every epoch, so that every kill finds one.
+const EAGER: [&str; 2] = ["--checkpoint-seconds", "0"];
+
+#[test]
+fn figures_do_not_depend_on_the_number_of_jobs() {
+    let (alone, together) = (Bench::new(SUITE), Bench::new(SUITE));
+    assert!(alone.apical("run", &["--jobs", "1"]).status.success());
+    assert!(together.apical("run", &["--jobs", "4"]).status.success());
+    assert_eq!(alone.measurements().len(), 12);
+    assert_eq!(alone.measurements(), together.measurements());
+}
+
+#[test]
+fn whatever_is_killed_every_run_is_complete_once_with_the_same_figures() {
+    let undisturbed = Bench::new(SUITE);
+    assert!(undisturbed.apical("run", &[]).status.success());
+
+    let killed = Bench::new(SUITE);
+    for round in 0..6u64 {
+        let mut parent = killed.start("run", &EAGER);
+        sleep(Duration::from_millis(500 + 170 * round));
+        // In turn: the parent, its children, both.
+        if round % 3 != 0 {
+            kill_children(parent.id());
+        }
+        if round % 3 != 1 {
+            parent.kill().unwrap();
+        }
+        parent.wait().unwrap();
+    }
+    let last = killed.apical("run", &EAGER);
+    assert!(last.status.success(), "{}{}", stdout(&last), stderr(&last));
+    assert_eq!(killed.measurements(), undisturbed.measurements());
+    for folder in killed.run_folders() {
+        assert!(!folder.join("attempts").exists(), "remains of attempts in {}", folder.display());
+    }
+}
+
+/// `kill -9` for every child of a process.
+fn kill_children(parent: u32) {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let mut pids: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
+    // Threads of the parent start processes too, and each thread has its own list.
+    for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+        let list = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        pids.extend(list.split_whitespace().map(str::to_owned));
+    }
+    for pid in pids {
+        let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_from_a_checkpoint_says_so() {
+    let bench = Bench::new(&ONE.replace("epochs: 3", "epochs: 2000"));
+    let mut parent = bench.start("run", &EAGER);
+    wait_until("a checkpoint is written", || attempt_file(&bench, "checkpoint.safetensors").is_some());
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let mut parent = bench.start("run", &EAGER);
+    wait_until("the second attempt goes on", || {
+        bench.run_folders().iter().any(|folder| {
+            let logs = walkdir::WalkDir::new(folder).into_iter().flatten();
+            logs.filter(|entry| entry.file_name() == "events.jsonl")
+                .any(|entry| fs::read_to_string(entry.path()).unwrap_or_default().contains("\"resumed\""))
+        })
+    });
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let suite = ONE.replace("epochs: 3", "epochs: 40");
+    let undisturbed = Bench::new(&suite);
+    assert!(undisturbed.apical("run", &[]).status.success());
+    let bench = Bench::new(&suite);
+    let mut parent = bench.start("run", &EAGER);
+    wait_until("a checkpoint is written", || attempt_file(&bench, "checkpoint.safetensors").is_some());
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    if let Some(path) = attempt_file(&bench, "checkpoint.safetensors") {
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x55;
+        fs::write(&path, bytes).unwrap();
+    }
+    assert!(bench.apical("run", &[]).status.success());
+    assert_eq!(bench.measurements(), undisturbed.measurements());
+}
+
+#[test]
+fn a_damaged_result_is_set_aside_and_computed_again() {
+    let bench = Bench::new(ONE);
+    assert!(bench.apical("run", &[]).status.success());
+    let before = bench.measurements();
+    let folder = bench.run_folders().remove(0);
+    fs::write(folder.join("result/outcome.json"), "{\"format\": 1, \"id\":").unwrap();
+    assert!(bench.apical("run", &[]).status.success());
+    assert_eq!(bench.measurements(), before);
+    let aside = fs::read_dir(&folder).unwrap().flatten();
+    assert_eq!(aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("damaged-")).count(), 1);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_a_run_as_diverged_and_that_is_a_result() {
+    let bench = Bench::new(&ONE.replace("learning_rate: 0.1", "learning_rate: 1.0e+30"));
+    let run = bench.apical("run", &[]);
+    assert!(run.status.success(), "{}", stderr(&run));
+    let outcome = bench.only_outcome();
+    assert_eq!(outcome["state"], "diverged");
+    assert!(outcome["reason"].as_str().unwrap().contains("loss"), "{outcome}");
+    let again = bench.apical("run", &[]);
+    assert!(stdout(&again).contains("1 done, 0 to compute"), "{}", stdout(&again));
+}
+
+#[test]
+fn a_run_past_its_time_limit_is_named_and_tried_again_by_the_next_command() {
+    let bench = Bench::new(&ONE.replace("epochs: 3", "epochs: 1000000"));
+    let run = bench.apical("run", &["--timeout", "1"]);
+    assert_eq!(run.status.code(), Some(100), "{}", stderr(&run));
+    assert_eq!(bench.only_outcome()["state"], "timed-out");
+    let status = bench.apical("plan", &["--output", "json"]);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap()["done"], 0);
+}
+
+#[test]
+fn a_run_killed_again_and_again_ends_as_lost_after_its_retries() {
+    let bench = Bench::new(&format!("{}\nexecution: {{retries: 1}}\n", ONE.replace("epochs: 3", "epochs: 1000000")));
+    let mut parent = bench.start("run", &[]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        if let Some(status) = parent.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "the parent does not give up");
+        if attempt_file(&bench, "events.jsonl").is_some() {
+            kill_children(parent.id());
+        }
+        sleep(Duration::from_millis(50));
+    };
+    assert_eq!(status.code(), Some(100));
+    let outcome = bench.only_outcome();
+    assert_eq!(outcome["state"], "lost");
+    assert!(outcome["reason"].as_str().unwrap().contains("signal 9"), "{outcome}");
+    let attempts = fs::read_dir(bench.run_folders()[0].join("attempts")).unwrap().count();
+    assert_eq!(attempts, 2, "one try and one retry");
+}
+
+#[test]
+fn ctrl_c_stops_children_and_says_how_to_go_on() {
+    let bench = Bench::new(&ONE.replace("epochs: 3", "epochs: 1000000"));
+    let mut command = bench.command("run", &EAGER);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut parent = command.spawn().unwrap();
+    wait_until("a checkpoint is written", || attempt_file(&bench, "checkpoint.safetensors").is_some());
+    let pid = nix::unistd::Pid::from_raw(parent.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let status = parent.wait().unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut parent.stdout.take().unwrap(), &mut said).unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(said.contains("apical run suite.yaml"), "{said}");
+    let status = bench.apical("status", &[]);
+    assert!(stdout(&status).contains("interrupted"), "{}", stdout(&status));
+}
+
+#[test]
+fn two_commands_on_one_suite_at_once_compute_every_run_once() {
+    let bench = Bench::new(SUITE);
+    let mut first = bench.start("run", &[]);
+    let mut second = bench.start("run", &[]);
+    assert!(first.wait().unwrap().success());
+    assert!(second.wait().unwrap().success());
+    assert_eq!(bench.measurements().len(), 12);
+    for folder in bench.run_folders() {
+        assert!(!folder.join("attempts").exists(), "remains of attempts in {}", folder.display());
+    }
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_named() {
+    let bench = Bench::new(ONE);
+    fs::write(bench.path().join("results"), "a file, not a folder").unwrap();
+    let run = bench.apical("run", &[]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(stderr(&run).contains("results/"), "{}", stderr(&run));
+}
+
+/// A file of any attempt under way or abandoned.
+fn attempt_file(bench: &Bench, name: &str) -> Option<std::path::PathBuf> {
+    bench.run_folders().iter().find_map(|folder| {
+        let attempts = fs::read_dir(folder.join("attempts")).ok()?;
+        attempts.flatten().map(|entry| entry.path().join(name)).find(|path| path.exists())
+    })
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
