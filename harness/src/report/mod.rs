@@ -1,0 +1,153 @@
+//! The report: from recorded runs to a README with tables and figures that reads well on a git host.
+//!
+//! Everything in it is computed from what the runs recorded, never from the clock or the machine, so that it can
+//! be rebuilt anywhere and is the same, byte for byte, until a run changes.
+
+mod curves;
+mod format;
+mod headline;
+mod matrix;
+mod plot;
+pub mod samples;
+mod sections;
+mod table;
+
+pub use headline::headline;
+pub use samples::SampleSheet;
+
+use crate::record::Results;
+use anyhow::Context as _;
+use matrix::Matrix;
+use plot::{Figure, Styles};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// The report itself, in its folder.
+const README: &str = "README.md";
+/// One row per run, beside the report.
+const RUNS: &str = "runs.csv";
+
+/// What a report needs beside the results.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// The report's folder, e.g. `reports/quick`; it is made if need be.
+    pub output: PathBuf,
+    /// Whether each figure is written as PNG (twice as fine) beside its SVG.
+    pub png: bool,
+    /// Commands that compute the runs and rebuild the report, a line each.
+    pub reproduce: Vec<String>,
+    /// Sample images of the datasets; empty where the data is not at hand.
+    pub samples: Vec<SampleSheet>,
+}
+
+/// What every section is made from.
+#[derive(Debug)]
+struct Context<'r> {
+    results: &'r Results,
+    options: &'r ReportOptions,
+    matrix: Matrix<'r>,
+    styles: Styles,
+}
+
+impl Context<'_> {
+    /// The algorithms that meet a dataset, each with its style.
+    fn legend(&self, dataset: &str) -> Vec<(String, plot::Style)> {
+        let on_it = |algorithm: &&&str| {
+            self.matrix.of_dataset(dataset).any(|cell| cell.cell.algorithm == **algorithm)
+        };
+        let labels = self.matrix.algorithms.iter().filter(on_it);
+        labels.map(|label| ((*label).to_owned(), self.styles.of(label))).collect()
+    }
+}
+
+/// What a section comes to. One without markdown is left out.
+#[derive(Debug, Default)]
+struct Content {
+    markdown: String,
+    figures: Vec<Figure>,
+}
+
+impl Content {
+    /// Text alone.
+    fn text(markdown: impl Into<String>) -> Self {
+        Self { markdown: markdown.into(), figures: Vec::new() }
+    }
+
+    /// Adds text.
+    fn say(&mut self, markdown: &str) {
+        self.markdown.push_str(markdown);
+    }
+
+    /// Adds a figure where the text has come to.
+    fn show(&mut self, figure: Figure) {
+        self.markdown.push_str(&figure.markdown());
+        self.figures.push(figure);
+    }
+}
+
+/// Writes the report: `README.md`, `runs.csv`, a figure each as SVG and if asked for as PNG. Returns the path of the README.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(results: &Results, options: &ReportOptions) -> anyhow::Result<PathBuf> {
+    let folder = &options.output;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let matrix = Matrix::new(results);
+    let styles = Styles::new(&matrix);
+    let context = Context { results, options, matrix, styles };
+    let sections: Vec<(&str, Content)> =
+        sections::ALL.par_iter().map(|section| (section.title, (section.render)(&context))).collect();
+
+    let mut readme = format!("# {}\n\n", table::escape(&results.plan.name));
+    let mut figures = Vec::new();
+    for (title, content) in sections.into_iter().filter(|(_, content)| !content.markdown.is_empty()) {
+        if !title.is_empty() {
+            readme.push_str(&format!("## {title}\n\n"));
+        }
+        readme.push_str(content.markdown.trim_end());
+        readme.push_str("\n\n");
+        figures.extend(content.figures);
+    }
+    let written: Vec<Vec<String>> =
+        figures.par_iter().map(|figure| figure.write(folder, options.png)).collect::<Result<_, _>>()?;
+    remove_stale_figures(folder, &written.concat())?;
+    let runs = folder.join(RUNS);
+    crate::export::write_runs_csv(results, &runs)?;
+    let path = folder.join(README);
+    std::fs::write(&path, readme.trim_end().to_owned() + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Takes away the figures of an earlier report that this one does not have. Only names that a report gives are touched.
+fn remove_stale_figures(folder: &Path, written: &[String]) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let figure = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png"));
+        let ours = figure.is_some_and(|stem| sections::FIGURES.iter().any(|prefix| stem.starts_with(prefix)));
+        if ours && !written.contains(&name) {
+            std::fs::remove_file(entry.path()).with_context(|| format!("cannot remove {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A label as part of a file name: letters and digits as they are, anything else as one hyphen.
+fn file_part(label: &str) -> String {
+    let mut part = String::new();
+    for letter in label.chars() {
+        if letter.is_ascii_alphanumeric() {
+            part.push(letter.to_ascii_lowercase());
+        } else if !part.ends_with('-') && !part.is_empty() {
+            part.push('-');
+        }
+    }
+    part.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;

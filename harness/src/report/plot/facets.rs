@@ -1,0 +1,342 @@
+//! Panels of curves under one legend, which stands above them and so never covers data.
+
+use super::{
+    Style, WIDTH,
+    axis::Axis,
+    canvas::{Canvas, FAINT, Label, Pixel, QUIET, color},
+};
+use plotters::{
+    prelude::DrawingBackend,
+    style::text_anchor::{HPos, VPos},
+};
+
+/// Panels in rows, read from left to right.
+#[derive(Debug, Clone)]
+pub struct Facets {
+    /// Panels in a full row.
+    pub columns: usize,
+    /// Height of a panel with its title and axis, in CSS pixels.
+    pub panel_height: f64,
+    /// Whether the panels of a row share their y range, so that they can be compared.
+    pub share_rows: bool,
+    /// What each style stands for.
+    pub legend: Vec<(String, Style)>,
+    /// The panels, row by row; a row may have fewer than others.
+    pub rows: Vec<Vec<Panel>>,
+}
+
+/// A panel.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// What it shows.
+    pub title: String,
+    /// From left to right.
+    pub x: Axis,
+    /// From bottom to top.
+    pub y: Axis,
+    /// Its curves; the first are drawn on top.
+    pub lines: Vec<Line>,
+    /// A dashed horizontal line with its meaning, e.g. at 90°.
+    pub reference: Option<f64>,
+    /// What it says where there is no curve.
+    pub empty: String,
+}
+
+/// A curve with a band.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// How it looks.
+    pub style: Style,
+    /// Its points, from left to right.
+    pub points: Vec<Point>,
+    /// Whether it ends since a run diverged there.
+    pub diverged: bool,
+}
+
+/// A point of a curve, with the ends of the band there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Where.
+    pub x: f64,
+    /// The curve.
+    pub y: f64,
+    /// Lower end of the band.
+    pub low: f64,
+    /// Upper end of the band.
+    pub high: f64,
+}
+
+const MARGIN: f64 = 10.0;
+const LEGEND_ROW: f64 = 22.0;
+const LEGEND_SWATCH: f64 = 38.0;
+const TITLE: f64 = 24.0;
+const LEFT: f64 = 58.0;
+const RIGHT: f64 = 14.0;
+const BOTTOM: f64 = 44.0;
+const WORDS: f64 = 13.0;
+const SMALL: f64 = 12.0;
+/// Curves with more points than this carry a marker on some of them only.
+const MARKED_POINTS: usize = 12;
+
+impl Facets {
+    /// Height of the figure in CSS pixels.
+    pub fn height(&self) -> f64 {
+        self.legend_height() + self.rows.len() as f64 * self.panel_height + 2.0 * MARGIN
+    }
+
+    fn legend_height(&self) -> f64 {
+        let rows = self.legend_places().last().map_or(0.0, |(_, (_, y))| y / LEGEND_ROW + 1.0);
+        rows * LEGEND_ROW + 8.0
+    }
+
+    /// The legend's entries in rows as wide as the figure: their texts and top left corners.
+    fn legend_places(&self) -> Vec<(String, Pixel)> {
+        let label = Label::new(SMALL);
+        let room = WIDTH - 2.0 * MARGIN;
+        let (mut x, mut y) = (0.0, 0.0);
+        let mut places = Vec::new();
+        for (text, _) in &self.legend {
+            let text = label.fit(text, room - LEGEND_SWATCH);
+            let width = LEGEND_SWATCH + label.width(&text);
+            if x > 0.0 && x + width > room {
+                (x, y) = (0.0, y + LEGEND_ROW);
+            }
+            places.push((text, (x, y)));
+            x += width + 22.0;
+        }
+        places
+    }
+
+    /// Draws it from the top left of a canvas.
+    pub fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> anyhow::Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        for ((text, (x, y)), (_, style)) in self.legend_places().into_iter().zip(&self.legend) {
+            let (x, y) = (x + MARGIN, y + MARGIN + LEGEND_ROW / 2.0);
+            canvas.dashed(&[(x, y), (x + 30.0, y)], style.dash, color(*style), 2.0)?;
+            canvas.marker((x + 15.0, y), *style)?;
+            canvas.text(&text, (x + LEGEND_SWATCH, y), Label::new(SMALL))?;
+        }
+        let columns = self.columns.max(1);
+        let width = (WIDTH - 2.0 * MARGIN) / columns as f64;
+        for (row_index, row) in self.rows.iter().enumerate() {
+            let shared = self.share_rows.then(|| {
+                let values = row.iter().flat_map(Panel::y_values);
+                row.first().map_or((0.0, 1.0), |panel| panel.y.extent(values))
+            });
+            for (column, panel) in row.iter().enumerate() {
+                let left = MARGIN + column as f64 * width;
+                let top = MARGIN + self.legend_height() + row_index as f64 * self.panel_height;
+                let frame = Frame {
+                    left: left + LEFT,
+                    right: left + width - RIGHT,
+                    top: top + TITLE,
+                    bottom: top + self.panel_height - BOTTOM,
+                };
+                panel.draw(canvas, frame, shared)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a panel's curves go, in CSS pixels.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl Panel {
+    fn y_values(&self) -> impl Iterator<Item = f64> + '_ {
+        let points = self.lines.iter().flat_map(|line| &line.points);
+        points.flat_map(|point| [point.low, point.y, point.high]).chain(self.reference)
+    }
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<'_, DB>,
+        frame: Frame,
+        y_range: Option<(f64, f64)>,
+    ) -> anyhow::Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let title = Label { bold: true, ..Label::new(WORDS) }.at(HPos::Left, VPos::Center);
+        let room = frame.right - frame.left + RIGHT;
+        canvas.text(&title.fit(&self.title, room), (frame.left, frame.top - TITLE / 2.0), title)?;
+        let x_values = self.lines.iter().flat_map(|line| &line.points).map(|point| point.x);
+        let x_range = self.x.extent(x_values);
+        let y_range = y_range.unwrap_or_else(|| self.y.extent(self.y_values()));
+        let place = Place { panel: self, frame, x_range, y_range };
+        self.draw_axes(canvas, &place)?;
+        if let Some(reference) = self.reference {
+            let ends = [(frame.left, place.y(reference)), (frame.right, place.y(reference))];
+            canvas.dashed(&ends, &[5, 4], QUIET, 1.25)?;
+        }
+        if self.lines.iter().all(|line| line.points.is_empty()) {
+            let middle = (f64::midpoint(frame.left, frame.right), f64::midpoint(frame.top, frame.bottom));
+            let label = Label { color: QUIET, ..Label::new(SMALL) }.at(HPos::Center, VPos::Center);
+            canvas.text(&label.fit(&self.empty, frame.right - frame.left - 8.0), middle, label)?;
+        }
+        for line in self.lines.iter().rev() {
+            self.draw_band(canvas, &place, line)?;
+        }
+        for line in self.lines.iter().rev() {
+            self.draw_line(canvas, &place, line)?;
+        }
+        Ok(())
+    }
+
+    fn draw_axes<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>, place: &Place<'_>) -> anyhow::Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let frame = place.frame;
+        let tick = Label { color: QUIET, ..Label::new(SMALL) };
+        let rows = ((frame.bottom - frame.top) / 32.0) as usize;
+        for (value, text) in self.y.marks(place.y_range, rows.clamp(2, 6)) {
+            let y = place.y(value);
+            canvas.line(&[(frame.left, y), (frame.right, y)], FAINT, 1.0)?;
+            canvas.text(&text, (frame.left - 6.0, y), tick.at(HPos::Right, VPos::Center))?;
+        }
+        let columns = ((frame.right - frame.left) / 50.0) as usize;
+        for (value, text) in self.x.marks(place.x_range, columns.clamp(2, 8)) {
+            let x = place.x(value);
+            canvas.line(&[(x, frame.bottom), (x, frame.bottom + 4.0)], QUIET, 1.0)?;
+            canvas.text(&text, (x, frame.bottom + 13.0), tick.at(HPos::Center, VPos::Center))?;
+        }
+        canvas.line(
+            &[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)],
+            QUIET,
+            1.0,
+        )?;
+        let words = Label::new(SMALL).at(HPos::Center, VPos::Center);
+        let middle = f64::midpoint(frame.left, frame.right);
+        let x_label = words.fit(&self.x.label, frame.right - frame.left + RIGHT);
+        canvas.text(&x_label, (middle, frame.bottom + 31.0), words)?;
+        let y_label = words.fit(&self.y.label, frame.bottom - frame.top + TITLE);
+        let beside = (frame.left - LEFT + 9.0, f64::midpoint(frame.top, frame.bottom));
+        canvas.text(&y_label, beside, Label { upwards: true, ..words })
+    }
+
+    fn draw_band<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<'_, DB>,
+        place: &Place<'_>,
+        line: &Line,
+    ) -> anyhow::Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let points: Vec<&Point> = line
+            .points
+            .iter()
+            .filter(|point| self.y.admits(point.low) && self.y.admits(point.high))
+            .collect();
+        if points.len() < 2 || points.iter().all(|point| point.low >= point.high) {
+            return Ok(());
+        }
+        let upper = points.iter().map(|point| (place.x(point.x), place.y_clamped(point.high)));
+        let lower = points.iter().rev().map(|point| (place.x(point.x), place.y_clamped(point.low)));
+        canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color(line.style), 0.16)
+    }
+
+    fn draw_line<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<'_, DB>,
+        place: &Place<'_>,
+        line: &Line,
+    ) -> anyhow::Result<()>
+    where
+        DB::ErrorType: 'static,
+    {
+        let points: Vec<Pixel> = line
+            .points
+            .iter()
+            .filter(|point| self.y.admits(point.y))
+            .map(|point| (place.x(point.x), place.y(point.y)))
+            .collect();
+        for piece in place.inside(&points) {
+            canvas.dashed(&piece, line.style.dash, color(line.style), 1.75)?;
+        }
+        let every = points.len().div_ceil(MARKED_POINTS).max(1);
+        for (x, y) in points.iter().step_by(every).filter(|point| place.holds(**point)) {
+            canvas.marker((*x, *y), line.style)?;
+        }
+        match points.last() {
+            Some((x, y)) if line.diverged => {
+                canvas.cross((*x, y.clamp(place.frame.top, place.frame.bottom)), line.style)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A panel's values as places in its frame.
+struct Place<'p> {
+    panel: &'p Panel,
+    frame: Frame,
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+}
+
+impl Place<'_> {
+    fn x(&self, value: f64) -> f64 {
+        let share = share(&self.panel.x, self.x_range, value);
+        self.frame.left + share * (self.frame.right - self.frame.left)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let share = share(&self.panel.y, self.y_range, value);
+        self.frame.bottom - share * (self.frame.bottom - self.frame.top)
+    }
+
+    fn y_clamped(&self, value: f64) -> f64 {
+        self.y(value).clamp(self.frame.top, self.frame.bottom)
+    }
+
+    fn holds(&self, (_, y): Pixel) -> bool {
+        (self.frame.top - 0.5..=self.frame.bottom + 0.5).contains(&y)
+    }
+
+    /// The parts of a line between the top and the bottom of the frame.
+    fn inside(&self, points: &[Pixel]) -> Vec<Vec<Pixel>> {
+        let (top, bottom) = (self.frame.top, self.frame.bottom);
+        let mut pieces: Vec<Vec<Pixel>> = Vec::new();
+        let mut open = false;
+        for pair in points.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            // Shares of the way at which the segment crosses the frame's edges.
+            let cross = |edge: f64| ((edge - from.1) / (to.1 - from.1)).clamp(0.0, 1.0);
+            let within = |y: f64| (top..=bottom).contains(&y);
+            let (start, end) = match (within(from.1), within(to.1)) {
+                (true, true) => (0.0, 1.0),
+                (true, false) => (0.0, cross(if to.1 < top { top } else { bottom })),
+                (false, true) => (cross(if from.1 < top { top } else { bottom }), 1.0),
+                (false, false) if (from.1 < top) == (to.1 < top) => {
+                    open = false;
+                    continue;
+                }
+                (false, false) => {
+                    let (a, b) = (cross(top), cross(bottom));
+                    (a.min(b), a.max(b))
+                }
+            };
+            let at = |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+            match pieces.last_mut() {
+                Some(piece) if open && start == 0.0 => piece.push(at(end)),
+                _ => pieces.push(vec![at(start), at(end)]),
+            }
+            open = end == 1.0;
+        }
+        pieces
+    }
+}
+
+fn share(axis: &Axis, (low, high): (f64, f64), value: f64) -> f64 {
+    (axis.transform(value) - axis.transform(low)) / (axis.transform(high) - axis.transform(low))
+}

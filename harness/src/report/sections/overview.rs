@@ -1,0 +1,91 @@
+//! What the suite is, how far it has come, and its main finding in figures.
+
+use super::super::{
+    Content, Context, format,
+    matrix::CellRuns,
+    table::{code, escape},
+};
+use crate::{record::State, stats::Estimate};
+
+pub(super) fn render(context: &Context<'_>) -> Content {
+    let mut text = String::new();
+    let description = context.results.plan.description.trim();
+    if !description.is_empty() {
+        text += &format!("{}\n\n", escape(description));
+    }
+    text += &counts(context);
+    text += &findings(context);
+    Content::text(text)
+}
+
+fn counts(context: &Context<'_>) -> String {
+    let results = context.results;
+    let mut parts: Vec<String> = State::ALL
+        .into_iter()
+        .map(|state| (results.count(state), state.name()))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, name)| format!("{} {name}", format::count(number as u64)))
+        .collect();
+    let pending = results.runs.iter().filter(|run| run.outcome.is_none()).count();
+    if pending > 0 {
+        parts.push(format!("{} not run yet", format::count(pending as u64)));
+    }
+    let matrix = &context.matrix;
+    format!(
+        "**{} planned**: {}. {} × {}, {} in all; the cells of the matrix differ in their seeds alone.\n\n",
+        format::plural(results.runs.len(), "run"),
+        if parts.is_empty() { "none recorded".to_owned() } else { format::list(&parts) },
+        format::plural(matrix.datasets.len(), "dataset"),
+        format::plural(matrix.algorithms.len(), "algorithm"),
+        format::plural(matrix.cells().len(), "cell"),
+    )
+}
+
+/// For each dataset and architecture, the algorithm with the highest mean beside backpropagation.
+fn findings(context: &Context<'_>) -> String {
+    let matrix = &context.matrix;
+    let mut sentences = Vec::new();
+    for dataset in &matrix.datasets {
+        for architecture in matrix.architectures(dataset) {
+            let others = matrix.of_panel(dataset, architecture).filter(|cell| !cell.is_reference());
+            let closest = others
+                .filter_map(|cell| {
+                    let reference = matrix.reference(cell)?;
+                    Some((cell, reference, cell.gap(reference)?))
+                })
+                .max_by(|left, right| left.2.mean.total_cmp(&right.2.mean));
+            if let Some((cell, reference, gap)) = closest {
+                sentences.push(sentence(cell, reference, gap));
+            }
+        }
+    }
+    if sentences.is_empty() {
+        return "No algorithm can be held against backpropagation yet: no seed has completed with both.\n\n"
+            .to_owned();
+    }
+    let bullets: String = sentences.iter().map(|sentence| format!("- {sentence}\n")).collect();
+    format!("Closest to backpropagation in test accuracy:\n\n{bullets}\n")
+}
+
+fn sentence(cell: &CellRuns<'_>, reference: &CellRuns<'_>, gap: Estimate) -> String {
+    let verdict = match gap.excludes_zero() {
+        None => "one seed says nothing about the spread",
+        Some(false) => "the interval includes 0",
+        Some(true) if gap.mean > 0.0 => "above backpropagation",
+        Some(true) => "below backpropagation",
+    };
+    let percent = |cell: &CellRuns<'_>| {
+        cell.accuracy().map_or_else(|| "–".to_owned(), |accuracy| format::decimal(accuracy.mean, 2))
+    };
+    format!(
+        "{} / {}: {} with {} %, {} {} %; gap {} points over {} ({verdict}).",
+        escape(&cell.cell.dataset),
+        escape(&cell.cell.architecture),
+        code(&cell.cell.algorithm),
+        percent(cell),
+        code(&reference.cell.algorithm),
+        percent(reference),
+        format::signed_interval(gap, 2),
+        format::plural(gap.n, "common seed"),
+    )
+}
