@@ -5,12 +5,17 @@ use super::{
     suite::{Selected, SuiteArguments},
 };
 use crate::{
+    data::{self, DataRoot, DatasetEntry, dataset},
     exit,
-    report::{self, ReportOptions},
+    record::Results,
+    report::{
+        self, ReportOptions,
+        samples::{Image, SampleSheet},
+    },
 };
 use anyhow::Result;
 use clap::Args;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -19,14 +24,48 @@ pub struct Arguments {
     /// Where reports lie; this one goes into a folder of the suite's name.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
+    /// A folder of datasets, for the sample images.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
     let Selected { path, plan, store, .. } = arguments.suite.select()?;
     let results = store.results(plan)?;
-    let options = ReportOptions::new(arguments.reports.join(&results.plan.name), &path);
+    let suite = path.display();
+    let options = ReportOptions {
+        output: arguments.reports.join(&results.plan.name),
+        png: true,
+        reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
+        samples: samples(&results, arguments.data.clone()),
+    };
     let readme = report::write(&results, &options)?;
     line(report::headline(&results, None))?;
     line(format!("report: {}", readme.display()))?;
     Ok(exit::OK)
+}
+
+/// The first training image of each class of each dataset that is at hand.
+fn samples(results: &Results, folder: Option<PathBuf>) -> Vec<SampleSheet> {
+    let Ok(root) = DataRoot::from_env(folder) else { return Vec::new() };
+    let names = results.plan.runs.iter().map(|run| run.spec.dataset.name.as_str());
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().filter_map(|name| sheet(data::find(name).ok()?, &root)).collect()
+}
+
+fn sheet(entry: &DatasetEntry, root: &DataRoot) -> Option<SampleSheet> {
+    // Without the data the report goes without the figure, or keeps the one that it has.
+    let train = dataset::decode(entry, root).ok()?.train;
+    let [channels, height, width] = entry.shape.map(|size| size as usize);
+    let length = entry.image_len();
+    let image = |class: usize| {
+        let index = train.labels.iter().position(|label| usize::from(*label) == class)?;
+        let pixels = train.pixels[index * length..(index + 1) * length].to_vec();
+        Some(Image { channels, height, width, pixels })
+    };
+    Some(SampleSheet {
+        dataset: entry.name.to_owned(),
+        classes: entry.classes.iter().map(|class| (*class).to_owned()).collect(),
+        images: (0..entry.classes.len()).map(image).collect::<Option<_>>()?,
+    })
 }

@@ -77,7 +77,7 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
             panel_height: 270.0,
             share_rows: architectures.len() > 1,
             legend: context.legend(dataset),
-            panels,
+            rows: panels.chunks(columns).map(<[_]>::to_vec).collect(),
         }),
     }
 }
