@@ -137,7 +137,8 @@ fn a_damaged_result_is_set_aside_and_computed_again() {
 
 #[test]
 fn a_loss_that_is_not_finite_ends_a_run_as_diverged_and_that_is_a_result() {
-    let bench = Bench::new(&ONE.replace("learning_rate: 0.1", "learning_rate: 1.0e+30"));
+    let suite = ONE.replace("hidden: [32]", "hidden: [32], activation: relu").replace("0.1", "1.0e+30");
+    let bench = Bench::new(&suite);
     let run = bench.apical("run", &[]);
     assert!(run.status.success(), "{}", stderr(&run));
     let outcome = bench.only_outcome();
