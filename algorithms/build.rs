@@ -14,6 +14,7 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .warnings(false)
+        .opt_level(3)
         .file("native/apical_native.cpp")
         .include("native")
         .include(libtorch.join("include"))
