@@ -9,6 +9,10 @@
 #include <limits>
 #include <vector>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <ATen/Context.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
@@ -169,6 +173,14 @@ char *apical_convolution_backward(const at::Tensor *error, const at::Tensor *inp
                                                   {want_input, !want_input, false});
         *out = new at::Tensor(want_input ? std::get<0>(gradients) : std::get<1>(gradients));
     });
+}
+
+void apical_reuse_freed_memory() {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc accepts
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+    mallopt(M_TOP_PAD, 16 << 20);
+#endif
 }
 
 void apical_free_message(char *message) { std::free(message); }
