@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         *known.ok_or_else(|| format!("no option {flag}; known are {:?}", options_of_usage()))? =
             value.clone();
     }
+    apical_algorithms::reuse_freed_memory();
     tch::set_num_threads(1);
     let _no_grad = tch::no_grad_guard();
 

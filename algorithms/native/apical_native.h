@@ -10,5 +10,9 @@ char *apical_baddbmm_(at::Tensor *self, const at::Tensor *left, const at::Tensor
 char *apical_axpby_(at::Tensor *self, double beta, double alpha, const at::Tensor *other);
 char *apical_convolution_backward(const at::Tensor *error, const at::Tensor *input, const at::Tensor *weight,
                                   int64_t stride, int64_t padding, bool want_input, at::Tensor **out);
+char *apical_matmul(const at::Tensor *left, const at::Tensor *right, const at::Tensor *bias, at::Tensor **out);
+char *apical_max_pool2d(const at::Tensor *maps, int64_t kernel, int64_t stride, int64_t padding, at::Tensor **out,
+                        at::Tensor **indices);
+void apical_reuse_freed_memory();
 void apical_free_message(char *message);
 }

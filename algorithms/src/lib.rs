@@ -19,4 +19,5 @@ pub mod rule;
 pub mod rules;
 pub mod schedule;
 
+pub use native::reuse_freed_memory;
 pub use problem::Problem;

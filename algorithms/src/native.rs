@@ -1,5 +1,5 @@
-//! The few LibTorch calls that tch does not expose: in-place GEMMs with their scale factors, and the
-//! two halves of a convolution's adjoint. They are the hot path of every rule, and the only `unsafe`
+//! The few LibTorch calls that tch does not expose: GEMMs in place with their scale factors and by the
+//! faster of LibTorch's two libraries, the two halves of a convolution's adjoint, and max-pooling. They are the hot path of every rule, and the only `unsafe`
 //! code of this crate.
 #![expect(unsafe_code, reason = "calls into LibTorch's C++ interface through native/apical_native.cpp")]
 
@@ -32,6 +32,21 @@ unsafe extern "C" {
         want_input: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn apical_matmul(
+        left: *const C_tensor,
+        right: *const C_tensor,
+        bias: *const C_tensor,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn apical_max_pool2d(
+        maps: *const C_tensor,
+        kernel: i64,
+        stride: i64,
+        padding: i64,
+        out: *mut *mut C_tensor,
+        indices: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn apical_reuse_freed_memory();
     fn apical_free_message(message: *mut c_char);
 }
 
@@ -61,6 +76,31 @@ pub fn baddbmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alph
     check("baddbmm_", unsafe {
         apical_baddbmm_(own.as_mut_ptr(), left.as_ptr(), right.as_ptr(), beta, alpha)
     });
+}
+
+/// `left @ right (+ bias)`: `[n, k]`, `[k, m]`, and a bias that broadcasts to `[n, m]`; or a stack of them.
+pub fn matmul(left: &Tensor, right: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let mut out: *mut C_tensor = std::ptr::null_mut();
+    let bias = bias.map_or(std::ptr::null(), |bias| bias.as_ptr());
+    // SAFETY: as in `addmm_`; on success `out` is a fresh heap tensor whose ownership passes to tch.
+    unsafe {
+        check("matmul", apical_matmul(left.as_ptr(), right.as_ptr(), bias, &raw mut out));
+        Tensor::from_ptr(out)
+    }
+}
+
+/// The maximum of each window and where it was found, as `max_pool2d_with_indices` gives them; float32 on
+/// the CPU, `[batch, channels, height, width]`.
+pub fn max_pool2d(maps: &Tensor, kernel: i64, stride: i64, padding: i64) -> (Tensor, Tensor) {
+    let mut out: *mut C_tensor = std::ptr::null_mut();
+    let mut indices: *mut C_tensor = std::ptr::null_mut();
+    // SAFETY: as in `matmul`, for both tensors.
+    unsafe {
+        let message =
+            apical_max_pool2d(maps.as_ptr(), kernel, stride, padding, &raw mut out, &raw mut indices);
+        check("max_pool2d", message);
+        (Tensor::from_ptr(out), Tensor::from_ptr(indices))
+    }
 }
 
 /// `own ← beta·own + alpha·other`, in place and without a temporary.
@@ -103,4 +143,12 @@ pub fn convolution_backward(
         check("convolution_backward", message);
         Tensor::from_ptr(out)
     }
+}
+
+/// Keeps memory that was freed for the next step of the process instead of handing it back to the system,
+/// which a step would otherwise do and undo again and again (a third of a small convolutional network's
+/// time). For a process that trains, once, before it does.
+pub fn reuse_freed_memory() {
+    // SAFETY: `mallopt` may be called at any time.
+    unsafe { apical_reuse_freed_memory() }
 }

@@ -282,14 +282,14 @@ impl Optimizer {
     }
 }
 
-/// The directions, scaled down together to a joint norm of at most `norm`.
+/// The directions, scaled down together to a joint norm of at most `norm` (PyTorch's `clip_grad_norm_`).
 fn clipped(directions: Vec<Direction>, norm: f64) -> Vec<Direction> {
     let materialized: Vec<Direction> = directions.into_iter().map(Direction::explicit).collect();
-    let squares: f64 = materialized.iter().map(|direction| direction.squared_norm()).sum();
-    let total = squares.sqrt();
-    if total <= norm {
+    let squares: f64 = materialized.iter().map(Direction::squared_norm).sum();
+    let factor = norm / (squares.sqrt() + 1e-6);
+    if factor >= 1.0 {
         return materialized;
     }
     // Two parameters may share one direction tensor, so none is scaled in place.
-    materialized.into_iter().map(|direction| direction.scaled(norm / total)).collect()
+    materialized.into_iter().map(|direction| direction.scaled(factor)).collect()
 }

@@ -1,6 +1,7 @@
 //! Pooling, with the exact local adjoint that carries an error from a pooled map to the units below it.
 
-use tch::Tensor;
+use crate::native;
+use tch::{Device, Kind, Tensor};
 
 /// How a layer's feature maps are pooled after its activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +61,11 @@ impl Pool {
     pub fn apply(self, maps: &Tensor) -> Pooled {
         match self {
             Self::Max { kernel, stride, padding } => {
-                let (output, indices) =
-                    maps.max_pool2d_with_indices([kernel; 2], [stride; 2], [padding; 2], [1, 1], false);
+                let (output, indices) = if maps.kind() == Kind::Float && maps.device() == Device::Cpu {
+                    native::max_pool2d(maps, kernel, stride, padding)
+                } else {
+                    maps.max_pool2d_with_indices([kernel; 2], [stride; 2], [padding; 2], [1, 1], false)
+                };
                 Pooled { output, indices: Some(indices) }
             }
             Self::Average { kernel, stride, padding } => {

@@ -155,10 +155,36 @@ impl Functions {
 }
 
 fn decode<C: RuleConfig>(value: Value) -> Result<C, Vec<Problem>> {
-    let config: C =
-        serde_json::from_value(value).map_err(|error| vec![Problem::at("", error.to_string())])?;
+    let refusal = |value: Value| serde_json::from_value::<C>(value).err().map(|error| error.to_string());
+    let config = serde_json::from_value::<C>(value.clone()).map_err(|_| {
+        let mut problems = Vec::new();
+        locate(&refusal, &value, "", &mut problems);
+        problems
+    })?;
     let problems = config.problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Finds every key of `value` that `refusal` objects to. A decoder tells what is wrong but not where, and
+/// stops at the first fault; so each key is offered to it alone.
+fn locate(refusal: &dyn Fn(Value) -> Option<String>, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+    let Some(message) = refusal(value.clone()) else { return };
+    let before = problems.len();
+    let misses_a_field = |message: &str| message.starts_with("missing field");
+    // Where not all keys are optional, one alone is refused for the want of the others.
+    let has_required_keys =
+        refusal(Value::Object(serde_json::Map::new())).is_some_and(|message| misses_a_field(&message));
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        let alone = |inner: Value| refusal(Value::Object([(key.clone(), inner)].into_iter().collect()));
+        let at_fault = |message: String| !(has_required_keys && misses_a_field(&message));
+        if alone(inner.clone()).is_some_and(at_fault) {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            locate(&alone, inner, &path, problems);
+        }
+    }
+    if problems.len() == before {
+        problems.push(Problem::at(path, message));
+    }
 }
 
 impl RuleEntry {

@@ -173,7 +173,7 @@ fn spatial(shape: &[i64]) -> Result<[i64; 3], String> {
     })
 }
 
-fn kind_name(description: &LayerDescription) -> &'static str {
+pub(super) fn kind_name(description: &LayerDescription) -> &'static str {
     match description {
         LayerDescription::Conv(_) => "conv",
         LayerDescription::Local(_) => "local",

@@ -5,6 +5,7 @@
 
 mod build;
 mod presets;
+mod problems;
 
 pub use build::{LayerPlan, Options};
 

@@ -44,18 +44,15 @@ impl LinearMap for Dense {
     }
 
     fn apply(&self, weight: &Tensor, bias: Option<&Tensor>, input: &Tensor) -> Tensor {
-        match bias {
-            Some(bias) => bias.addmm(input, &weight.tr()),
-            None => input.mm(&weight.tr()),
-        }
+        native::matmul(input, &weight.tr(), bias)
     }
 
     fn input_adjoint(&self, weight: &Tensor, error: &Tensor) -> Tensor {
-        error.mm(weight)
+        native::matmul(error, weight, None)
     }
 
     fn weight_adjoint(&self, input: &Tensor, error: &Tensor) -> Tensor {
-        error.tr().mm(input)
+        native::matmul(&error.tr(), input, None)
     }
 
     fn bias_adjoint(&self, error: &Tensor) -> Tensor {

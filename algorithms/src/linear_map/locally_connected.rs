@@ -82,7 +82,7 @@ impl LinearMap for LocallyConnected2d {
 
     fn apply(&self, weight: &Tensor, bias: Option<&Tensor>, input: &Tensor) -> Tensor {
         let [channels, height, width] = self.output_shape;
-        let output = self.unfold(input).bmm(&weight.transpose(1, 2));
+        let output = native::matmul(&self.unfold(input), &weight.transpose(1, 2), None);
         let output = output.reshape([height, width, -1, channels]).permute([2, 3, 0, 1]);
         match bias {
             Some(bias) => output + bias,
@@ -92,12 +92,12 @@ impl LinearMap for LocallyConnected2d {
 
     fn input_adjoint(&self, weight: &Tensor, error: &Tensor) -> Tensor {
         // [positions, batch, in·kernel²] → [batch, in·kernel², positions], the layout that col2im folds.
-        let windows = self.by_position(error).bmm(weight).permute([1, 2, 0]);
+        let windows = native::matmul(&self.by_position(error), weight, None).permute([1, 2, 0]);
         windows.col2im(&self.input_shape[1..], [self.kernel; 2], [1, 1], [self.padding; 2], [self.stride; 2])
     }
 
     fn weight_adjoint(&self, input: &Tensor, error: &Tensor) -> Tensor {
-        self.by_position(error).transpose(1, 2).bmm(&self.unfold(input))
+        native::matmul(&self.by_position(error).transpose(1, 2), &self.unfold(input), None)
     }
 
     fn bias_adjoint(&self, error: &Tensor) -> Tensor {

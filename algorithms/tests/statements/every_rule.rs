@@ -81,12 +81,22 @@ fn separable(samples: i64, patterns: &Tensor) -> Batch {
 #[test]
 fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
     let _generator = generator(53);
+    // Wide enough that random feedback has room to align.
+    let architectures = [
+        json!({"mlp": {"hidden": [20, 20]}}),
+        json!({"cnn": {"layers": [
+            {"conv": {"channels": 8, "kernel": 3, "padding": 1}}, {"max_pool": {"kernel": 3, "stride": 2}},
+            {"conv": {"channels": 16, "kernel": 3}}, {"average_pool": {"kernel": 2}}, {"dense": 20}]}}),
+        json!({"locally_connected": {"layers": [
+            {"local": {"channels": 4, "kernel": 3, "stride": 2, "padding": 1}},
+            {"local": {"channels": 8, "kernel": 3}}, {"dense": 20}]}}),
+    ];
     for entry in registry() {
-        for (architecture, description) in small_architectures() {
-            let mut network = network(&description, SMALL_IMAGE, 4);
+        for description in &architectures {
+            let mut network = network(description, SMALL_IMAGE, 4);
             let mut rule = rule(entry.name, json!({}), &mut network);
             let patterns = randn(&[4, SMALL_IMAGE[0], SMALL_IMAGE[1], SMALL_IMAGE[2]]);
-            let mut optimizer = optimizer(0.1, 0.9);
+            let mut optimizer = optimizer(0.05, 0.9);
             let mut losses = Vec::new();
             for _ in 0..150 {
                 let step = rule.directions(&network, Loss::CrossEntropy, &separable(32, &patterns));
@@ -94,8 +104,8 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
                 optimizer.step(step.directions, 1.0);
             }
             let late = losses[140..].iter().sum::<f64>() / 10.0;
-            println!("{} on {architecture}: {} → {late}", entry.name, losses[0]);
-            assert!(late < 0.25 * losses[0], "{} on {architecture}: {} → {late}", entry.name, losses[0]);
+            println!("{} on {description}: {} → {late}", entry.name, losses[0]);
+            assert!(late < 0.2 * losses[0], "{} on {description}: {} → {late}", entry.name, losses[0]);
         }
     }
 }

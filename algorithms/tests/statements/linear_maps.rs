@@ -97,6 +97,42 @@ fn every_map_and_its_adjoints_equal_autograd() {
 }
 
 #[test]
+fn in_float32_every_map_agrees_with_float64() {
+    // Other kernels run in float32, the precision that training uses.
+    let _generator = generator(8);
+    let float = |tensor: &Tensor| tensor.to_kind(Kind::Float);
+    for Case { name, map, .. } in cases() {
+        for draw in [randn, scattered] {
+            let input = draw(&batched(3, map.input_shape()));
+            let weight = draw(&map.weight_shape());
+            let bias = draw(&map.bias_shape());
+            let error = draw(&batched(3, map.output_shape()));
+            println!("{name}");
+            let close = |ours: &Tensor, expected: &Tensor| {
+                assert_eq!(ours.kind(), Kind::Float);
+                assert_close(&ours.to_kind(Kind::Double), expected, 1e-5);
+            };
+            let (narrow_input, narrow_error) = (float(&input), float(&error));
+            let narrow_weight = float(&weight);
+            close(
+                &map.apply(&narrow_weight, Some(&float(&bias)), &narrow_input),
+                &map.apply(&weight, Some(&bias), &input),
+            );
+            close(&map.apply(&narrow_weight, None, &narrow_input), &map.apply(&weight, None, &input));
+            close(&map.input_adjoint(&narrow_weight, &narrow_error), &map.input_adjoint(&weight, &error));
+            close(&map.weight_adjoint(&narrow_input, &narrow_error), &map.weight_adjoint(&input, &error));
+            for (beta, alpha) in [(1.0, -0.1), (0.9, 1.0), (0.0, 2.0), (0.5, 0.0)] {
+                let mut wide = weight.copy();
+                let mut narrow = float(&weight).copy();
+                map.accumulate_weight_adjoint(&mut wide, beta, alpha, &input, &error);
+                map.accumulate_weight_adjoint(&mut narrow, beta, alpha, &narrow_input, &narrow_error);
+                close(&narrow, &wide);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_bias_of_zero_is_no_bias() {
     let _generator = generator(2);
     for Case { name, map, .. } in cases() {

@@ -9,5 +9,6 @@ mod feedback_alignment;
 mod initialization;
 mod linear_maps;
 mod optimizers;
+mod pooling;
 mod registry;
 mod support;
