@@ -10,5 +10,6 @@ pub mod plan;
 pub mod provenance;
 pub mod record;
 pub mod spec;
+pub mod suite;
 pub mod train;
 pub mod worker;

@@ -2,6 +2,10 @@
 //!
 //! It is a plain value, stored beside the results, so that a report needs no suite file.
 
+mod filters;
+
+pub use filters::{FilterError, Filters};
+
 use crate::spec::{RunId, RunSpec};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +28,15 @@ pub struct Plan {
     pub execution: Execution,
     /// Every run, in the order of the suite: datasets, architectures, algorithms, seeds.
     pub runs: Vec<PlannedRun>,
+}
+
+impl Plan {
+    /// The same plan with those runs alone that the filters select.
+    #[must_use]
+    pub fn filtered(&self, filters: &Filters) -> Self {
+        let runs = self.runs.iter().filter(|run| filters.select(run)).cloned().collect();
+        Self { runs, ..self.clone() }
+    }
 }
 
 /// One run and its place in the matrix.

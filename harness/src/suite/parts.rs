@@ -1,0 +1,224 @@
+//! The parts of a combination, decoded: after their shapes have been checked, what they mean is.
+
+use super::{
+    facts::{self, Facts},
+    issue::{Issue, Span, suggestion},
+    tree::{Node, Value},
+    walk::{AxisValue, Variant},
+};
+use crate::{
+    data::DatasetSpec,
+    spec::{AlgorithmSpec, Training},
+};
+use apical_algorithms::{Problem, architecture::Architecture, architecture::ShapeError, rule::RuleEntry};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// A decoded value, with where it stands and the axis values that led to it.
+#[derive(Debug)]
+pub(super) struct Part<T> {
+    pub value: T,
+    pub node: Node,
+    pub axes: Vec<AxisValue>,
+    /// Where to point when no better place is known.
+    pub at: Span,
+}
+
+impl<T> Part<T> {
+    fn place(&self, path: &str) -> Span {
+        self.node.span_at(path).unwrap_or(self.at)
+    }
+}
+
+/// Decodes variants whose shape is right.
+pub(super) fn decode<T: DeserializeOwned>(
+    variants: Vec<Variant>,
+    at: Span,
+    issues: &mut Vec<Issue>,
+) -> Vec<Part<T>> {
+    let decode = |Variant { node, axes }: Variant| match serde_json::from_value(node.to_json()) {
+        Ok(value) => Some(Part { value, node, axes, at }),
+        Err(error) => {
+            issues.push(Issue::new(at, error.to_string()));
+            None
+        }
+    };
+    variants.into_iter().filter_map(decode).collect()
+}
+
+/// Decodes datasets, whose name is the label unless they say otherwise, and holds them to the catalog.
+pub(super) fn datasets(
+    mut variants: Vec<Variant>,
+    label: &str,
+    at: Span,
+    issues: &mut Vec<Issue>,
+) -> Vec<(Part<DatasetSpec>, Facts)> {
+    for variant in &mut variants {
+        if let Value::Map(entries) = &mut variant.node.value
+            && entries.iter().all(|entry| entry.key != "name")
+        {
+            let value = Node { span: at, value: Value::Text(label.to_owned()) };
+            entries.push(super::tree::Entry { key: "name".into(), key_span: at, value });
+        }
+    }
+    let known = |part: Part<DatasetSpec>| {
+        let Some(facts) = facts::facts(&part.value.name) else {
+            let name = &part.value.name;
+            issues.push(
+                Issue::new(part.place("name"), format!("there is no dataset `{name}`"))
+                    .help(suggestion(name, facts::names())),
+            );
+            return None;
+        };
+        check_sizes(&part, facts, issues);
+        Some((part, facts))
+    };
+    decode(variants, at, &mut Vec::new()).into_iter().filter_map(known).collect()
+}
+
+fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) {
+    let DatasetSpec { name, validation, subset, .. } = &part.value;
+    let mut refuse = |path: &str, message: String, help: String| {
+        issues.push(Issue::new(part.place(path), message).help(help));
+    };
+    let left = facts.train.saturating_sub(*validation);
+    if left == 0 {
+        refuse(
+            "validation",
+            format!("holding out {validation} samples leaves none of `{name}` to train on"),
+            format!("it has {} training samples", facts.train),
+        );
+    } else if let Some(train) = subset.train
+        && train > left
+    {
+        refuse(
+            "subset.train",
+            format!("`{name}` has no {train} training samples left"),
+            format!("it has {}, of which {validation} are held out for validation", facts.train),
+        );
+    }
+    if let Some(test) = subset.test
+        && test > facts.test
+    {
+        refuse(
+            "subset.test",
+            format!("`{name}` has no {test} test samples"),
+            format!("it has {}", facts.test),
+        );
+    }
+    for (path, size) in [("subset.train", subset.train), ("subset.test", subset.test)] {
+        if size == Some(0) {
+            refuse(path, "a subset of 0 samples leaves nothing".into(), "leave it out to use all".into());
+        }
+    }
+    let classes = facts.classes as usize;
+    if *validation > 0 && *validation < classes {
+        refuse(
+            "validation",
+            format!("{validation} samples can't hold all {classes} classes of `{name}`"),
+            "the validation split is stratified by class: take more".into(),
+        );
+    }
+}
+
+/// Training samples of a run.
+fn training_samples(dataset: &DatasetSpec, facts: Facts) -> usize {
+    dataset.subset.train.unwrap_or_else(|| facts.train.saturating_sub(dataset.validation))
+}
+
+/// Resolves algorithms: fills in the defaults of their rules.
+pub(super) fn algorithms(
+    variants: Vec<Variant>,
+    rule: &'static RuleEntry,
+    at: Span,
+    issues: &mut Vec<Issue>,
+) -> Vec<Part<AlgorithmSpec>> {
+    let resolve = |Variant { node, axes }: Variant| {
+        let mut config = node.to_json();
+        if let Some(config) = config.as_object_mut() {
+            config.remove("rule");
+        }
+        match rule.resolve(config) {
+            Ok(config) => {
+                let value = AlgorithmSpec { rule: rule.name.to_owned(), config };
+                Some(Part { value, node, axes, at })
+            }
+            Err(problems) => {
+                report(&node, at, problems, issues);
+                None
+            }
+        }
+    };
+    variants.into_iter().filter_map(resolve).collect()
+}
+
+/// Reports what is wrong with training settings in themselves.
+pub(super) fn check_training(parts: &[Part<Training>], issues: &mut Vec<Issue>) {
+    for part in parts {
+        report(&part.node, part.at, part.value.problems(), issues);
+    }
+}
+
+/// Reports a batch that is larger than what there is to train on.
+pub(super) fn check_batch(
+    training: &Part<Training>,
+    (dataset, facts): &(Part<DatasetSpec>, Facts),
+    issues: &mut Vec<Issue>,
+) {
+    let samples = training_samples(&dataset.value, *facts);
+    let batch = training.value.batch_size;
+    if batch as usize > samples && samples > 0 {
+        let name = &dataset.value.name;
+        issues.push(
+            Issue::new(
+                training.place("batch_size"),
+                format!("a batch of {batch} is larger than the training split of `{name}`"),
+            )
+            .help(format!("there are {samples} samples to train on")),
+        );
+    }
+}
+
+fn report(node: &Node, at: Span, problems: Vec<Problem>, issues: &mut Vec<Issue>) {
+    for Problem { path, message } in problems {
+        let span = node.span_at(&path).unwrap_or(at);
+        let message = if path.is_empty() { message } else { format!("`{path}` {message}") };
+        issues.push(Issue::new(span, message));
+    }
+}
+
+/// Whether architectures fit datasets, worked out once for each pair.
+#[derive(Debug, Default)]
+pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Option<ShapeError>>);
+
+impl Fits {
+    /// Reports an architecture that can't read a dataset's images.
+    pub fn check(
+        &mut self,
+        label: &str,
+        architecture: &Part<Architecture>,
+        (dataset, facts): &(Part<DatasetSpec>, Facts),
+        issues: &mut Vec<Issue>,
+    ) {
+        let key = (architecture.node.to_json().to_string(), facts.shape, facts.classes);
+        let refused =
+            self.0.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes).err());
+        if let Some(error) = refused {
+            let kind = architecture.node.entries().first().map_or("", |entry| &entry.key);
+            let layer = architecture.node.get(kind).map(|settings| match settings.entry("layers") {
+                Some(_) => format!("{kind}.layers.{}", error.layer - 1),
+                None => format!("{kind}.hidden.{}", error.layer - 1),
+            });
+            let [channels, height, width] = facts.shape;
+            issues.push(
+                Issue::new(
+                    layer.map_or(architecture.at, |path| architecture.place(&path)),
+                    format!("the architecture `{label}` does not fit `{}`: {error}", dataset.value.name),
+                )
+                .help(format!(
+                    "its images are {channels}×{height}×{width}; change the layer, or `exclude` the pair"
+                )),
+            );
+        }
+    }
+}
