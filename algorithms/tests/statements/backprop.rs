@@ -87,11 +87,8 @@ fn compare(description: &Value, stages: &[Stage], activation: &str, loss: Loss) 
     let mut network = network(&description, SMALL_IMAGE, CLASSES);
     let Batch { inputs, labels } = random_batch(6, SMALL_IMAGE, CLASSES);
 
-    let parameters: Vec<Tensor> = network
-        .parameters()
-        .into_iter()
-        .map(|(_, tensor)| tensor.copy().set_requires_grad(true))
-        .collect();
+    let parameters: Vec<Tensor> =
+        network.parameters().into_iter().map(|(_, tensor)| tensor.copy().set_requires_grad(true)).collect();
     let output = forward(stages, activation, &parameters, &inputs);
     let value = reference_loss(loss, &output, &labels);
     let expected =

@@ -23,9 +23,7 @@ fn backprop_is_aligned_with_itself_on_every_network() {
         let mut network = network(&description, SMALL_IMAGE, 4);
         let mut bp = rule("bp", json!({}), &mut network);
         let mut probe = Probe::new(random_batch(8, SMALL_IMAGE, 4));
-        for (index, layer) in
-            probe.measure(&mut *bp, &network, Loss::CrossEntropy).into_iter().enumerate()
-        {
+        for (index, layer) in probe.measure(&mut *bp, &network, Loss::CrossEntropy).into_iter().enumerate() {
             println!("{architecture}: {}", layer.layer);
             assert_eq!(layer.layer, network.layers[index].name);
             assert_eq!(layer.gradient_angle, Some(0.0));

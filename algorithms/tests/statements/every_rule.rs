@@ -1,7 +1,7 @@
 //! What holds for every rule of the registry, present and to come.
 
 use crate::support::{
-    LOSSES, SMALL_IMAGE, assert_equal, generator, network, random_batch, randn, rule, small_architectures,
+    LOSSES, SMALL_IMAGE, assert_equal, generator, network, randn, random_batch, rule, small_architectures,
 };
 use apical_algorithms::{
     direction::Role,
@@ -89,8 +89,7 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
             let mut optimizer = optimizer(0.1, 0.9);
             let mut losses = Vec::new();
             for _ in 0..150 {
-                let step =
-                    rule.directions(&network, Loss::CrossEntropy, &separable(32, &patterns));
+                let step = rule.directions(&network, Loss::CrossEntropy, &separable(32, &patterns));
                 losses.push(step.loss.double_value(&[]));
                 optimizer.step(step.directions, 1.0);
             }

@@ -82,11 +82,13 @@ fn dfa_carries_the_error_to_pooled_maps_through_the_local_block_only() {
     let layer = &network.layers[0];
     let (weight, bias) = (layer.weight.copy(), layer.bias.as_ref().unwrap().copy());
     let (weight, bias) = (weight.set_requires_grad(true), bias.set_requires_grad(true));
-    let pooled = batch
-        .inputs
-        .conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)
-        .tanh()
-        .max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
+    let pooled = batch.inputs.conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1).tanh().max_pool2d(
+        [2, 2],
+        [2, 2],
+        [0, 0],
+        [1, 1],
+        false,
+    );
     let error = (step.output.softmax(-1, None) - batch.labels.onehot(4).to_kind(Kind::Double)) / 5.0;
     let teaching = error.mm(&feedback_of(&*dfa, 0)).view_as(&pooled);
     let aim = (pooled * teaching).sum(Kind::Double);
@@ -168,9 +170,8 @@ fn uniform_sign_symmetry_has_one_magnitude_per_layer_the_deviation_of_its_initia
     let _generator = generator(37);
     let mut network = network(&json!({"mlp": {"hidden": [40, 50]}}), SMALL_IMAGE, 4);
     let rule = rule("usf", json!({"feedback": {"scale": 3.0}}), &mut network);
-    for (feedback, (fan_in, fan_out)) in feedback_above_the_first(&*rule, &network)
-        .iter()
-        .zip([(40.0, 50.0), (50.0, 4.0_f64)])
+    for (feedback, (fan_in, fan_out)) in
+        feedback_above_the_first(&*rule, &network).iter().zip([(40.0, 50.0), (50.0, 4.0_f64)])
     {
         let magnitudes = feedback.abs();
         assert_close(&magnitudes.max(), &magnitudes.min(), 1e-15);

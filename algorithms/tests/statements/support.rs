@@ -83,19 +83,31 @@ pub fn assert_equal(left: &Tensor, right: &Tensor) {
 pub fn small_architectures() -> Vec<(&'static str, Value)> {
     vec![
         ("mlp", json!({"mlp": {"hidden": [7, 6]}})),
-        ("cnn with max-pools", json!({"cnn": {"layers": [
+        (
+            "cnn with max-pools",
+            json!({"cnn": {"layers": [
             {"conv": {"channels": 4, "kernel": 3, "padding": 1}}, {"max_pool": {"kernel": 3, "stride": 2}},
-            {"conv": {"channels": 5, "kernel": 3}}, {"max_pool": {"kernel": 2}}, {"dense": 6}]}})),
-        ("cnn with average pools", json!({"cnn": {"layers": [
+            {"conv": {"channels": 5, "kernel": 3}}, {"max_pool": {"kernel": 2}}, {"dense": 6}]}}),
+        ),
+        (
+            "cnn with average pools",
+            json!({"cnn": {"layers": [
             {"conv": {"channels": 4, "kernel": 4, "stride": 2, "padding": 2}},
             {"average_pool": {"kernel": 2, "padding": 1}},
-            {"conv": {"channels": 3, "kernel": 2}}, "global_average_pool", {"dense": 5}]}})),
-        ("locally connected", json!({"locally_connected": {"layers": [
+            {"conv": {"channels": 3, "kernel": 2}}, "global_average_pool", {"dense": 5}]}}),
+        ),
+        (
+            "locally connected",
+            json!({"locally_connected": {"layers": [
             {"local": {"channels": 3, "kernel": 3, "stride": 2, "padding": 1}},
-            {"local": {"channels": 2, "kernel": 3}}, {"dense": 6}]}})),
-        ("locally connected with pools", json!({"locally_connected": {"layers": [
+            {"local": {"channels": 2, "kernel": 3}}, {"dense": 6}]}}),
+        ),
+        (
+            "locally connected with pools",
+            json!({"locally_connected": {"layers": [
             {"local": {"channels": 3, "kernel": 3}}, {"max_pool": {"kernel": 2}},
-            {"local": {"channels": 4, "kernel": 2}}, {"average_pool": {"kernel": 2}}]}})),
+            {"local": {"channels": 4, "kernel": 2}}, {"average_pool": {"kernel": 2}}]}}),
+        ),
     ]
 }
 /// The image size of [`small_architectures`].
