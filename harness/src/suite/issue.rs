@@ -118,27 +118,32 @@ fn window(text: &str, column: usize, length: usize) -> (String, usize, usize) {
     (format!("{lead}{}{trail}", piece(first, last).trim_end()), before, marked)
 }
 
+/// The choice that was probably meant: spelt alike, or beginning so; case and separators do not count.
+pub(crate) fn nearest<'a>(given: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let spoken = |text: &str| text.to_lowercase().replace(['_', ' ', '-'], "");
+    let heard = spoken(given);
+    let alike = |distance: usize, choice: &str| {
+        let longer = choice.chars().count().max(heard.chars().count());
+        let close = distance <= (longer / 3).max(1) && distance < longer;
+        !heard.is_empty() && (close || heard.len() >= 3 && spoken(choice).starts_with(&heard))
+    };
+    choices
+        .into_iter()
+        .map(|choice| (strsim::damerau_levenshtein(&heard, &spoken(choice)), choice))
+        .filter(|(distance, choice)| alike(*distance, choice))
+        .min()
+        .map(|(_, choice)| choice)
+}
+
 /// `did you mean …`, or what there is to choose from.
 pub(crate) fn suggestion<'a>(given: &str, choices: impl IntoIterator<Item = &'a str>) -> String {
     let choices: Vec<&str> = choices.into_iter().collect();
-    let spoken = |text: &str| text.to_lowercase().replace(['_', ' ', '-'], "");
-    let heard = spoken(given);
-    let near = choices
-        .iter()
-        .map(|choice| (strsim::damerau_levenshtein(&heard, &spoken(choice)), *choice))
-        .filter(|(distance, choice)| {
-            let longer = choice.len().max(heard.len());
-            !heard.is_empty()
-                && (*distance <= (longer / 3).max(1) && *distance < longer
-                    || heard.len() >= 3 && spoken(choice).starts_with(&heard))
-        })
-        .min();
     let all = list(&choices);
-    match near {
-        Some((_, choice)) if choices.len() <= 12 && choices.len() > 1 => {
+    match nearest(given, choices.iter().copied()) {
+        Some(choice) if choices.len() <= 12 && choices.len() > 1 => {
             format!("did you mean `{choice}`? There are: {all}")
         }
-        Some((_, choice)) => format!("did you mean `{choice}`?"),
+        Some(choice) => format!("did you mean `{choice}`?"),
         None if choices.is_empty() => "there are none to choose from".to_owned(),
         None => format!("there are: {all}"),
     }

@@ -2,7 +2,7 @@
 //! shape that it is checked against.
 
 use super::{
-    issue::{Issue, Span, suggestion},
+    issue::{Issue, Span, nearest, suggestion},
     shape::Shape,
     tree::{Entry, Node, Value},
     walk::walk,
@@ -177,7 +177,7 @@ fn algorithm(entry: &Entry, issues: &mut Vec<Issue>) -> Option<(Shape, Option<&'
         issues.push(if given.is_some() {
             issue.help(rule_names(name))
         } else {
-            issue.help(format!("{}. A label of your own needs a `rule:`", rule_names(name)))
+            issue.help(format!("{}; a label of your own needs a `rule:`", rule_names(name)))
         });
         return None;
     };
@@ -194,5 +194,10 @@ fn algorithm(entry: &Entry, issues: &mut Vec<Issue>) -> Option<(Shape, Option<&'
 }
 
 fn rule_names(given: &str) -> String {
-    suggestion(given, rule::registry().iter().map(|rule| rule.name))
+    let names = || rule::registry().iter().map(|rule| rule.name);
+    let aliases = rule::registry().iter().flat_map(|rule| rule.aliases.iter().copied());
+    match nearest(given, aliases) {
+        Some(alias) if nearest(given, names()).is_none() => format!("did you mean `{alias}`?"),
+        _ => suggestion(given, names()),
+    }
 }

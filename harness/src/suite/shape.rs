@@ -87,7 +87,7 @@ impl Shape {
     /// What is expected, in words.
     pub fn words(&self) -> String {
         match self {
-            Self::Any => "a value".into(),
+            Self::Any => "its settings".into(),
             Self::Bool => "`true` or `false`".into(),
             Self::Text => "text".into(),
             Self::Integer { .. } => "a whole number".into(),

@@ -313,11 +313,15 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let Value::Text(key) = key.value else {
-                let found = serde_json::to_string(&key.to_json()).unwrap_or_default();
-                self.issues.push(
-                    Issue::new(span, format!("a key must be text, and `{found}` is not"))
-                        .help(format!("put it in quotes: \"{}\"", found.trim_matches('"'))),
-                );
+                let issue = match &key.value {
+                    Value::List(_) | Value::Map(_) => Issue::new(span, "a key must be text"),
+                    scalar => {
+                        let found = Node { span, value: scalar.clone() }.to_json();
+                        Issue::new(span, format!("a key must be text, and `{found}` is not"))
+                            .help(format!("put it in quotes: \"{found}\""))
+                    }
+                };
+                self.issues.push(issue);
                 continue;
             };
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {

@@ -2,7 +2,7 @@
 //! stands where no list is expected is an axis, which splits the value into variants.
 
 use super::{
-    issue::{Issue, Span, suggestion},
+    issue::{Issue, Span, nearest, suggestion},
     shape::{Choice, Field, Shape},
     tree::{Entry, Node, Value},
 };
@@ -79,7 +79,10 @@ impl Walker<'_> {
             (Shape::Number { min, max }, Value::Number(number)) => {
                 let value = number.as_f64().unwrap_or_default();
                 if min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
-                    self.refuse(node.span, format!("`{number}` is out of range: {}", range(*min, *max)));
+                    self.refuse(
+                        node.span,
+                        format!("`{number}` is out of range: {}", range(value, *min, *max)),
+                    );
                 }
                 Variant::plain(node)
             }
@@ -166,7 +169,7 @@ impl Walker<'_> {
             return;
         };
         if min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
-            self.refuse(span, format!("`{number}` is out of range: {}", range(min, max)));
+            self.refuse(span, format!("`{number}` is out of range: {}", range(value, min, max)));
         }
     }
 
@@ -197,23 +200,26 @@ impl Walker<'_> {
     }
 
     fn structure(&mut self, node: &Node, at: Span, fields: &[Field], entries: &[Entry]) -> Vec<Variant> {
-        let mut known = Vec::new();
+        let (mut known, mut meant) = (Vec::new(), Vec::new());
         for entry in entries {
             if let Some(field) = fields.iter().find(|field| field.name == entry.key) {
                 known.push((entry, Some(&field.shape)));
             } else {
-                let unused = fields.iter().filter(|field| entries.iter().all(|e| e.key != field.name));
-                let names: Vec<&str> = unused.map(|field| field.name.as_str()).collect();
-                let help = if names.is_empty() {
-                    "nothing more can be set here".to_owned()
-                } else {
-                    suggestion(&entry.key, names)
+                let given = |name: &str| entries.iter().any(|entry| entry.key == name);
+                let names = || fields.iter().map(|field| field.name.as_str());
+                let help = match nearest(&entry.key, names()) {
+                    Some(near) if given(near) => format!("`{near}` is given already"),
+                    _ if names().all(given) => "nothing more can be set here".to_owned(),
+                    _ => suggestion(&entry.key, names().filter(|name| !given(name))),
                 };
+                meant.extend(nearest(&entry.key, names()));
                 self.refuse_with(entry.key_span, format!("unknown key `{}`", entry.key), help);
             }
         }
         for field in fields.iter().filter(|field| field.required) {
-            if entries.iter().all(|entry| entry.key != field.name) {
+            // A misspelt key has been reported as such.
+            let misspelt = meant.contains(&field.name.as_str());
+            if !misspelt && entries.iter().all(|entry| entry.key != field.name) {
                 self.refuse_with(
                     at,
                     format!("`{}` is missing", field.name),
@@ -342,12 +348,12 @@ impl Walker<'_> {
     }
 }
 
-fn range<T: std::fmt::Display>(min: Option<T>, max: Option<T>) -> String {
+/// The bound that a value outside of a range violates.
+fn range<T: std::fmt::Display + PartialOrd>(value: T, min: Option<T>, max: Option<T>) -> String {
     match (min, max) {
-        (Some(min), Some(max)) => format!("must lie between {min} and {max}"),
-        (Some(min), None) => format!("must be at least {min}"),
-        (None, Some(max)) => format!("must be at most {max}"),
-        (None, None) => "anything goes".to_owned(),
+        (Some(min), _) if value < min => format!("must be at least {min}"),
+        (_, Some(max)) => format!("must be at most {max}"),
+        _ => "it has no bounds".to_owned(),
     }
 }
 
