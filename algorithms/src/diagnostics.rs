@@ -50,6 +50,32 @@ impl Probe {
         Self { batch, weights: Vec::new(), directions: Vec::new() }
     }
 
+    /// What the next measurement compares with, by name; what a checkpoint holds.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let named = |kind: &'static str, tensors: &[Option<Tensor>]| -> Vec<(String, Tensor)> {
+            let entry = |(layer, tensor): (usize, &Option<Tensor>)| {
+                Some((format!("{layer}.{kind}"), tensor.as_ref()?.shallow_clone()))
+            };
+            tensors.iter().enumerate().filter_map(entry).collect()
+        };
+        let mut state = named("weight", &self.weights);
+        state.extend(named("direction", &self.directions));
+        state
+    }
+
+    /// Restores what [`Self::state`] gave, for a network of so many layers.
+    pub fn restore(&mut self, layers: usize, state: &[(String, Tensor)]) {
+        let of_kind = |kind: &str| -> Vec<Option<Tensor>> {
+            let find = |layer: usize| {
+                let name = format!("{layer}.{kind}");
+                state.iter().find(|(other, _)| *other == name).map(|(_, tensor)| tensor.shallow_clone())
+            };
+            (0..layers).map(find).collect()
+        };
+        self.weights = of_kind("weight");
+        self.directions = of_kind("direction");
+    }
+
     /// Measures every layer. Nothing is learned, but a rule that draws random numbers draws them: enter a
     /// stream of randomness before and after, or training depends on how often it was measured.
     pub fn measure(
