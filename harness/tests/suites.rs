@@ -64,3 +64,42 @@ fn every_suite_fits_the_schema_and_names_it() {
         assert!(errors.is_empty(), "{}:\n{}", path.display(), errors.join("\n"));
     }
 }
+
+/// Each example of the reference replaces its sections in a suite around it.
+#[test]
+fn every_example_in_the_reference_is_valid() {
+    let page = fs::read_to_string(folder().join("../docs/suite-format.md")).unwrap();
+    let around: serde_yaml::Mapping = serde_yaml::from_str(
+        "{name: around, description: The rest., seeds: 1, \
+          datasets: {mnist: {}, cifar10: {}}, \
+          architectures: {mlp: {mlp: {hidden: [8]}}, cnn: {cnn: {layers: [{conv: {channels: 4, kernel: 3}}]}}}, \
+          algorithms: {bp: {}, fa: {feedback: {scale: [0.5, 1.0]}}, dfa: {}}, \
+          training: {epochs: 1, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}, \
+          evaluation: {test_each_epoch: true}}",
+    )
+    .unwrap();
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 10);
+    for example in examples {
+        let own: serde_yaml::Mapping = serde_yaml::from_str(example).unwrap();
+        let whole = own.contains_key("training") && own.contains_key("name");
+        let mut suite = if whole { serde_yaml::Mapping::new() } else { around.clone() };
+        suite.extend(own);
+        let text = serde_yaml::to_string(&suite).unwrap();
+        if let Err(errors) = suite::parse(&text, "example") {
+            panic!("{example}\n{errors}");
+        }
+    }
+}
+
+#[test]
+fn the_errors_in_the_reference_are_those_that_a_user_reads() {
+    let page = fs::read_to_string(folder().join("../docs/suite-format.md")).unwrap();
+    let shown = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap().trim_end();
+    let suite = "name: example\ndescription: x\n\n\ndatasets:\n  mnist: {}\n\narchitectures:\n  \
+                 mlp: {mlp: {hiden: [500], activation: tahn}}\nalgorithms: {bp: {}}\n\
+                 training: {epochs: 1, batch_size: 1, optimizer: {sgd: {learning_rate: 1}}}\n";
+    let errors = suite::parse(suite, "suites/example.yaml").unwrap_err().to_string();
+    assert_eq!(errors, shown);
+}
