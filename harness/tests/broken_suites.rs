@@ -10,7 +10,7 @@ fn every_mistake_is_reported_with_its_place_and_a_remedy() {
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     names.sort();
     assert!(names.len() >= 30, "the corpus has {} suites", names.len());

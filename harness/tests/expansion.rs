@@ -6,6 +6,7 @@ use apical::{
     suite,
 };
 use proptest::prelude::*;
+use std::fmt::Write;
 
 /// A suite with the given sections in place of the usual ones.
 fn suite_with(sections: &[(&str, &str)]) -> String {
@@ -21,10 +22,10 @@ fn suite_with(sections: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (key, value) in usual {
         let value = sections.iter().find(|(name, _)| *name == key).map_or(value, |(_, value)| value);
-        text += &format!("{key}: {value}\n");
+        writeln!(text, "{key}: {value}").unwrap();
     }
     for (key, value) in sections.iter().filter(|(key, _)| usual.iter().all(|(name, _)| name != key)) {
-        text += &format!("{key}: {value}\n");
+        writeln!(text, "{key}: {value}").unwrap();
     }
     text
 }

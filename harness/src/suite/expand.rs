@@ -35,14 +35,14 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
     let execution = execution(tree, issues);
     let members = Members::read(tree, issues);
     let labels = &members;
-    let overrides = Override::read_all(tree, &labels, issues);
+    let overrides = Override::read_all(tree, labels, issues);
     let selectors = |key: &str, issues: &mut Vec<Issue>| -> Vec<(Selector, bool)> {
         let items = tree.get(key).map_or(&[][..], Node::items);
-        items.iter().map(|item| (Selector::read(item, item.span, &labels, true, issues), false)).collect()
+        items.iter().map(|item| (Selector::read(item, item.span, labels, true, issues), false)).collect()
     };
     let include = selectors("include", issues);
     let exclude = selectors("exclude", issues);
-    let figures = published::read_all(tree, &labels, issues);
+    let figures = published::read_all(tree, labels, issues);
 
     let mut expansion = Expansion {
         overrides,
@@ -297,7 +297,7 @@ impl Expansion<'_> {
                         setting.place.clone(),
                         Vec::new(),
                     ];
-                    self.add_seeds(&cell, spec, &place);
+                    self.add_seeds(&cell, &spec, &place);
                 }
                 if kept {
                     self.fits.check(&labels[1].label, architecture, dataset, self.issues);
@@ -326,7 +326,7 @@ impl Expansion<'_> {
         included && !any(&mut self.exclude)
     }
 
-    fn add_seeds(&mut self, cell: &Cell, spec: RunSpec, place: &Place) {
+    fn add_seeds(&mut self, cell: &Cell, spec: &RunSpec, place: &Place) {
         if self.runs.len() > MAX_RUNS {
             return;
         }
@@ -437,18 +437,16 @@ fn report_duplicates(runs: &[PlannedRun], members: &Members, issues: &mut Vec<Is
             ("architecture", &earlier.architecture, &cell.architecture),
             ("algorithm", &earlier.algorithm, &cell.algorithm),
         ];
-        let issue = match pairs.iter().find(|(_, a, b)| a != b) {
-            Some((key, a, b)) => Issue::new(
+        let issue = if let Some((key, a, b)) = pairs.iter().find(|(_, a, b)| a != b) {
+            Issue::new(
                 span(key, b),
                 format!("`{b}` is the same as `{a}`: the same runs would be counted twice"),
             )
-            .help("drop one of them, or make them differ"),
-            None => {
-                let (key, _, label) =
-                    pairs.iter().find(|(_, _, label)| label.contains('[')).unwrap_or(&pairs[2]);
-                Issue::new(span(key, label), format!("`{label}` comes up twice: a value is listed twice"))
-                    .help("list it once")
-            }
+            .help("drop one of them, or make them differ")
+        } else {
+            let (key, _, label) = pairs.iter().find(|(_, _, label)| label.contains('[')).unwrap_or(&pairs[2]);
+            Issue::new(span(key, label), format!("`{label}` comes up twice: a value is listed twice"))
+                .help("list it once")
         };
         if !issues.contains(&issue) {
             issues.push(issue);

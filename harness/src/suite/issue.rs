@@ -52,7 +52,7 @@ pub struct SuiteErrors {
 impl SuiteErrors {
     /// The mistakes in the order of their places, each once.
     pub(super) fn new(source: &str, text: &str, mut issues: Vec<Issue>) -> Self {
-        issues.sort_by(|a, b| a.span.cmp(&b.span));
+        issues.sort_by_key(|issue| issue.span);
         let mut seen: Vec<Issue> = Vec::new();
         for issue in issues {
             if !seen.contains(&issue) {

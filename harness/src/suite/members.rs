@@ -162,15 +162,14 @@ fn check_kind(entry: &Entry, shape: &Shape, issues: &mut Vec<Issue>) -> bool {
 
 fn algorithm(entry: &Entry, issues: &mut Vec<Issue>) -> Option<(Shape, Option<&'static RuleEntry>)> {
     let given = entry.value.entry("rule");
-    let (name, span) = match given {
-        None => (entry.key.as_str(), entry.key_span),
-        Some(given) => match given.value.text() {
-            Some(name) => (name, given.value.span),
-            None => {
-                issues.push(Issue::new(given.place(), "expected the name of a rule").help(rule_names("")));
-                return None;
-            }
-        },
+    let (name, span) = if let Some(given) = given {
+        let Some(name) = given.value.text() else {
+            issues.push(Issue::new(given.place(), "expected the name of a rule").help(rule_names("")));
+            return None;
+        };
+        (name, given.value.span)
+    } else {
+        (entry.key.as_str(), entry.key_span)
     };
     let Some(rule) = rule::find(name) else {
         let issue = Issue::new(span, format!("there is no rule `{name}`"));

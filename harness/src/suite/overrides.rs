@@ -22,12 +22,12 @@ pub(super) struct Override {
 
 impl Override {
     /// Reads `overrides`.
-    pub fn read_all(tree: &Node, labels: &Labels<'_>, issues: &mut Vec<Issue>) -> Vec<Self> {
+    pub fn read_all(tree: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Vec<Self> {
         let items = tree.get("overrides").map_or(&[][..], Node::items);
         items.iter().map(|item| Self::read(item, labels, issues)).collect()
     }
 
-    fn read(item: &Node, labels: &Labels<'_>, issues: &mut Vec<Issue>) -> Self {
+    fn read(item: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Self {
         let empty = Node { span: item.span, value: Value::Map(Vec::new()) };
         let selector = Selector::read(item.get("match").unwrap_or(&empty), item.span, labels, false, issues);
         let settings = item.get("set").map_or(&[][..], Node::entries);
@@ -91,13 +91,11 @@ fn set(node: &mut Node, path: &str, setting: &Entry) -> Result<(), Issue> {
         }
         _ => return Ok(()),
     };
-    match rest {
-        Some(rest) => set(slot, rest, setting),
-        None => {
-            *slot = setting.value.clone();
-            Ok(())
-        }
+    if let Some(rest) = rest {
+        return set(slot, rest, setting);
     }
+    *slot = setting.value.clone();
+    Ok(())
 }
 
 fn map_slot<'a>(entries: &'a mut Vec<Entry>, key: &str, setting: &Entry) -> &'a mut Node {

@@ -18,12 +18,12 @@ pub(super) struct Entry {
 }
 
 /// Reads `published`.
-pub(super) fn read_all(tree: &Node, labels: &Labels<'_>, issues: &mut Vec<Issue>) -> Vec<Entry> {
+pub(super) fn read_all(tree: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Vec<Entry> {
     let items = tree.get("published").map_or(&[][..], Node::items);
     items.iter().filter_map(|item| read(item, labels, issues)).collect()
 }
 
-fn read(item: &Node, labels: &Labels<'_>, issues: &mut Vec<Issue>) -> Option<Entry> {
+fn read(item: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Option<Entry> {
     let place = |key: &str| item.entry(key).map_or(item.span, |entry| entry.key_span);
     let selector = Selector::read(item, item.span, labels, true, issues);
     // What does not decode has been reported by the walk.

@@ -24,7 +24,7 @@ pub(super) struct Selector {
 impl Selector {
     /// Reads the keys `dataset`, `architecture` and `algorithm` of a mapping; labels may carry axis values
     /// in brackets where `axes` says so.
-    pub fn read(node: &Node, span: Span, labels: &Labels<'_>, axes: bool, issues: &mut Vec<Issue>) -> Self {
+    pub fn read(node: &Node, span: Span, labels: Labels<'_>, axes: bool, issues: &mut Vec<Issue>) -> Self {
         let known = issues.len();
         let patterns = KEYS.map(|key| {
             let value = node.get(key)?;

@@ -86,7 +86,7 @@ impl Node {
                 _ => None,
             };
             let Some(next) = next else { break };
-            span = Some(node.entry(part).map_or(next.span, |entry| entry.place()));
+            span = Some(node.entry(part).map_or(next.span, Entry::place));
             node = next;
         }
         span

@@ -71,7 +71,6 @@ impl Walker<'_> {
             | (Shape::Nullable(_), Value::Null)
             | (Shape::Bool, Value::Bool(_))
             | (Shape::Text, Value::Text(_)) => Variant::plain(node),
-            (Shape::Nullable(inner), _) => self.value(node, at, inner),
             (Shape::Integer { min, max }, Value::Number(number)) => {
                 self.integer(number, node.span, *min, *max);
                 Variant::plain(node)
@@ -93,7 +92,7 @@ impl Walker<'_> {
                 }
                 self.list(node, items, inner)
             }
-            (Shape::OneOrMany(inner), _) => self.value(node, at, inner),
+            (Shape::Nullable(inner) | Shape::OneOrMany(inner), _) => self.value(node, at, inner),
             (Shape::Map(inner), Value::Map(entries)) => {
                 let fields: Vec<_> = entries.iter().map(|entry| (entry, Some(&**inner))).collect();
                 self.map(node, &fields)
@@ -349,7 +348,7 @@ impl Walker<'_> {
 }
 
 /// The bound that a value outside of a range violates.
-fn range<T: std::fmt::Display + PartialOrd>(value: T, min: Option<T>, max: Option<T>) -> String {
+fn range<T: std::fmt::Display + PartialOrd + Copy>(value: T, min: Option<T>, max: Option<T>) -> String {
     match (min, max) {
         (Some(min), _) if value < min => format!("must be at least {min}"),
         (_, Some(max)) => format!("must be at most {max}"),
