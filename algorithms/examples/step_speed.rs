@@ -35,8 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for pair in arguments.chunks(2) {
         let (flag, value) = (&pair[0], pair.get(1).ok_or_else(|| format!("{} needs a value", pair[0]))?);
         let known = flag.strip_prefix("--").and_then(|name| options.get_mut(name));
-        *known.ok_or_else(|| format!("no option {flag}; known are {:?}", options_of_usage()))? =
-            value.clone();
+        known
+            .ok_or_else(|| format!("no option {flag}; known are {:?}", options_of_usage()))?
+            .clone_from(value);
     }
     apical_algorithms::reuse_freed_memory();
     tch::set_num_threads(1);

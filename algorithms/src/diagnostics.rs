@@ -93,22 +93,20 @@ impl Probe {
             network.layers.iter().map(|layer| Some(layer.weight.to_kind(Kind::Double).copy())).collect();
         let last_weights = std::mem::replace(&mut self.weights, weights);
         let last_directions = std::mem::replace(&mut self.directions, directions);
-        let at = |tensors: &[Option<Tensor>], index: usize| {
-            tensors.get(index).and_then(|tensor| tensor.as_ref().map(Tensor::shallow_clone))
-        };
         let describe = |(index, layer): (usize, &crate::network::Layer)| {
             let weight = at(&self.weights, index);
             let direction = at(&self.directions, index);
             let gradient = at(&gradients, index);
             let feedback = at(&feedback, index).map(|feedback| feedback.to_kind(Kind::Double));
+            let feedback = feedback.as_ref();
             LayerDiagnostics {
                 layer: layer.name.clone(),
-                gradient_angle: both(&direction, &gradient, angle),
-                gradient_norm_ratio: both(&direction, &gradient, norm_ratio),
-                feedback_angle: both(&feedback, &weight, angle),
-                weight_norm: weight.as_ref().map_or(0.0, norm),
-                weight_change: both(&weight, &at(&last_weights, index), relative_change),
-                direction_change: both(&direction, &at(&last_directions, index), relative_change),
+                gradient_angle: both(direction, gradient, angle),
+                gradient_norm_ratio: both(direction, gradient, norm_ratio),
+                feedback_angle: both(feedback, weight, angle),
+                weight_norm: weight.map_or(0.0, norm),
+                weight_change: both(weight, at(&last_weights, index), relative_change),
+                direction_change: both(direction, at(&last_directions, index), relative_change),
             }
         };
         network.layers.iter().enumerate().map(describe).collect()
@@ -124,12 +122,16 @@ fn weight_directions(directions: Vec<Direction>, layers: usize) -> Vec<Option<Te
     by_layer
 }
 
+fn at(tensors: &[Option<Tensor>], layer: usize) -> Option<&Tensor> {
+    tensors.get(layer)?.as_ref()
+}
+
 fn both(
-    left: &Option<Tensor>,
-    right: &Option<Tensor>,
+    left: Option<&Tensor>,
+    right: Option<&Tensor>,
     measure: fn(&Tensor, &Tensor) -> Option<f64>,
 ) -> Option<f64> {
-    measure(left.as_ref()?, right.as_ref()?)
+    measure(left?, right?)
 }
 
 fn norm(tensor: &Tensor) -> f64 {

@@ -81,7 +81,7 @@ pub fn baddbmm_(own: &mut Tensor, left: &Tensor, right: &Tensor, beta: f64, alph
 /// `left @ right (+ bias)`: `[n, k]`, `[k, m]`, and a bias that broadcasts to `[n, m]`; or a stack of them.
 pub fn matmul(left: &Tensor, right: &Tensor, bias: Option<&Tensor>) -> Tensor {
     let mut out: *mut C_tensor = std::ptr::null_mut();
-    let bias = bias.map_or(std::ptr::null(), |bias| bias.as_ptr());
+    let bias = bias.map_or(std::ptr::null(), Tensor::as_ptr);
     // SAFETY: as in `addmm_`; on success `out` is a fresh heap tensor whose ownership passes to tch.
     unsafe {
         check("matmul", apical_matmul(left.as_ptr(), right.as_ptr(), bias, &raw mut out));

@@ -188,10 +188,7 @@ impl Optimizer {
         }
         let velocity = self.average(direction, "velocity");
         if sgd.nesterov {
-            let mut gradient = direction.materialize();
-            if sgd.weight_decay != 0.0 {
-                gradient = gradient + parameter.shallow_clone() * sgd.weight_decay;
-            }
+            let gradient = decayed(direction, parameter, sgd.weight_decay);
             axpby_(velocity, sgd.momentum, 1.0, &gradient);
             axpby_(parameter, 1.0, -rate, &gradient);
             axpby_(parameter, 1.0, -rate * sgd.momentum, velocity);
@@ -206,10 +203,7 @@ impl Optimizer {
 
     fn adam(&mut self, adam: &Adam, rate: f64, direction: &Direction, parameter: &mut Tensor) {
         let steps = self.steps as i32;
-        let mut gradient = direction.materialize();
-        if adam.weight_decay != 0.0 {
-            gradient = gradient + parameter.shallow_clone() * adam.weight_decay;
-        }
+        let gradient = decayed(direction, parameter, adam.weight_decay);
         let mean = self.average(direction, "mean");
         axpby_(mean, adam.beta1, 1.0 - adam.beta1, &gradient);
         let mean = mean.shallow_clone();
@@ -222,10 +216,7 @@ impl Optimizer {
     }
 
     fn rmsprop(&mut self, rmsprop: &Rmsprop, rate: f64, direction: &Direction, parameter: &mut Tensor) {
-        let mut gradient = direction.materialize();
-        if rmsprop.weight_decay != 0.0 {
-            gradient = gradient + parameter.shallow_clone() * rmsprop.weight_decay;
-        }
+        let gradient = decayed(direction, parameter, rmsprop.weight_decay);
         let square = self.average(direction, "square");
         axpby_(square, rmsprop.decay, 1.0 - rmsprop.decay, &gradient.square());
         let square = square.shallow_clone();
@@ -280,6 +271,13 @@ impl Optimizer {
         }
         Ok(())
     }
+}
+
+/// The direction multiplied out, plus `weight_decay` times the parameter.
+fn decayed(direction: &Direction, parameter: &Tensor, weight_decay: f64) -> Tensor {
+    let gradient = direction.materialize();
+    // A new tensor: another parameter may share this direction.
+    if weight_decay == 0.0 { gradient } else { gradient + parameter * weight_decay }
 }
 
 /// The directions, scaled down together to a joint norm of at most `norm` (PyTorch's `clip_grad_norm_`).

@@ -128,12 +128,14 @@ pub struct RuleEntry {
     pub functions: Functions,
 }
 
+type Build = fn(Value, &mut Network, Streams) -> Result<Box<dyn LearningRule>, Vec<Problem>>;
+
 /// The functions of a rule that depend on its type.
 #[derive(Debug, Clone, Copy)]
 pub struct Functions {
     schema: fn() -> Schema,
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
-    build: fn(Value, &mut Network, Streams) -> Result<Box<dyn LearningRule>, Vec<Problem>>,
+    build: Build,
 }
 
 impl Functions {
@@ -142,11 +144,11 @@ impl Functions {
         Self {
             schema: || schema_for!(R::Config),
             resolve: |value| {
-                let config = decode::<R::Config>(value)?;
+                let config = decode::<R::Config>(&value)?;
                 serde_json::to_value(config).map_err(|error| vec![Problem::at("", error.to_string())])
             },
             build: |value, network, streams| {
-                let config = decode::<R::Config>(value)?;
+                let config = decode::<R::Config>(&value)?;
                 streams.enter("feedback weights", 0);
                 Ok(Box::new(R::new(config, network, streams)))
             },
@@ -154,11 +156,11 @@ impl Functions {
     }
 }
 
-fn decode<C: RuleConfig>(value: Value) -> Result<C, Vec<Problem>> {
+fn decode<C: RuleConfig>(value: &Value) -> Result<C, Vec<Problem>> {
     let refusal = |value: Value| serde_json::from_value::<C>(value).err().map(|error| error.to_string());
     let config = serde_json::from_value::<C>(value.clone()).map_err(|_| {
         let mut problems = Vec::new();
-        locate(&refusal, &value, "", &mut problems);
+        locate(&refusal, value, "", &mut problems);
         problems
     })?;
     let problems = config.problems();

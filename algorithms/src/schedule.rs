@@ -64,14 +64,13 @@ impl Schedule {
             problems.push(Problem::at("warm_up", "must be 0 or more epochs"));
         }
         match &self.shape {
-            Shape::Constant => {}
             Shape::Step { factor, .. } if !(*factor > 0.0 && factor.is_finite()) => {
                 problems.push(Problem::at("shape.step.factor", "must be greater than 0"));
             }
             Shape::Cosine { floor } if !(0.0..=1.0).contains(floor) => {
                 problems.push(Problem::at("shape.cosine.floor", "must lie between 0 and 1"));
             }
-            Shape::Step { .. } | Shape::Cosine { .. } => {}
+            Shape::Constant | Shape::Step { .. } | Shape::Cosine { .. } => {}
         }
         problems
     }

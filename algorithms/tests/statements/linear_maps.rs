@@ -6,11 +6,13 @@ use tch::{Kind, Tensor};
 
 const TOLERANCE: f64 = 1e-12;
 
+type Reference = Box<dyn Fn(&Tensor, &Tensor, &Tensor) -> Tensor>;
+
 /// A map, and `A(θ) x + b` written with other operations than the map's own.
 struct Case {
     name: String,
     map: Box<dyn LinearMap>,
-    reference: Box<dyn Fn(&Tensor, &Tensor, &Tensor) -> Tensor>,
+    reference: Reference,
 }
 
 /// Sizes whose windows leave a remainder, strides beyond the kernel, padding, non-square images.

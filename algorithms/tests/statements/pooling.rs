@@ -15,7 +15,7 @@ fn max_pooling_equals_libtorch_in_values_places_and_adjoint() {
             let maps = randn(&[3, 4, height, width]).to_kind(Kind::Float);
             // Ties, as ReLU makes them, infinities and a NaN; then another memory order.
             let ties = maps.relu();
-            let mut odd = maps.copy();
+            let odd = maps.copy();
             let _ = odd.narrow(3, 2, 1).fill_(f64::NAN);
             let _ = odd.narrow(2, 1, 2).fill_(f64::NEG_INFINITY);
             let strided = maps.transpose(0, 1);

@@ -49,7 +49,7 @@ fn assert_described(schema: &Value, path: &str) {
     }
     match schema {
         Value::Object(map) => {
-            map.iter().for_each(|(key, inner)| assert_described(inner, &format!("{path}.{key}")))
+            map.iter().for_each(|(key, inner)| assert_described(inner, &format!("{path}.{key}")));
         }
         Value::Array(items) => items.iter().for_each(|inner| assert_described(inner, path)),
         _ => {}
