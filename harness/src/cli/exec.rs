@@ -39,6 +39,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     if arguments.end_with_parent {
         worker::end_with_parent();
     }
+    apical_algorithms::reuse_freed_memory();
     let attempt = AttemptFolder::at(&arguments.attempt);
     let spec = worker::read_spec(&attempt)?;
     let assignment = Assignment {

@@ -76,7 +76,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
         let engine = LocalEngine {
             store: store.clone(),
-            program: std::env::current_exe().context("cannot find this program's own file")?,
+            program: this_program()?,
             data: arguments.data.clone(),
             device,
             jobs,
@@ -148,6 +148,16 @@ fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>) -> Result<()> {
         fetcher.ensure(data::find(name)?, &mut |step| progress.step(step))?;
     }
     Ok(())
+}
+
+/// This program's file. On Linux by way of the running process, so that a suite goes on with the program
+/// that began it when its file is replaced on the way.
+fn this_program() -> Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
+    }
+    std::env::current_exe().context("cannot find this program's own file")
 }
 
 /// A flag that Ctrl-C and SIGTERM raise. A second Ctrl-C ends the program at once.

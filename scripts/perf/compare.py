@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Apical's training step beside PyTorch eager's: rounds in turns, one thread each, medians of ratios.
+
+Machines are noisy, so only ratios of neighbouring measurements count, and the spread is printed with them.
+Then the cost of every learning rule beside backpropagation's, measured in the same way.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", FOLDER.parent.parent / "target"))
+STEP = TARGET / "release" / "examples" / "step_speed"
+MLP = {"mlp": {"hidden": [500], "activation": "tanh"}}
+LENET = {"lenet_mnist": {"activation": "tanh"}}
+SGD = {"sgd": {"learning_rate": 0.05}}
+MOMENTUM = {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}
+ADAM = {"adam": {"learning_rate": 0.001}}
+WORK = [
+    ("MLP 784-500-10, SGD", MLP, SGD, ["--model", "mlp", "--optimizer", "sgd"]),
+    ("MLP 784-500-10, Adam", MLP, ADAM, ["--model", "mlp", "--optimizer", "adam"]),
+    ("LeNet, momentum", LENET, MOMENTUM, ["--model", "lenet", "--optimizer", "momentum"]),
+]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def rate(command):
+    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stderr}")
+    return json.loads(done.stdout)["samples_per_second"]
+
+
+def ours(architecture, optimizer, rule, options):
+    return rate([
+        STEP, "--rule", rule, "--architecture", json.dumps(architecture), "--optimizer", json.dumps(optimizer),
+        "--batch", str(options.batch), "--seconds", str(options.seconds),
+    ])  # fmt: skip
+
+
+def pytorch(arguments, options):
+    script = [sys.executable, FOLDER / "pytorch_step.py", *arguments, "--activation", "tanh"]
+    return rate([*script, "--batch", str(options.batch), "--seconds", str(options.seconds)])
+
+
+def spread(values, digits):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rules", default="fa,dfa,usf,brsf,frsf,kp", help="to compare with bp; empty for none")
+    options = parser.parse_args()
+
+    print(f"batch {options.batch}, one thread, {options.rounds} rounds in turns, median (least to most)\n")
+    print("| work | Apical samples/s | PyTorch eager samples/s | ratio |")
+    print("|---|---:|---:|---:|")
+    for name, architecture, optimizer, arguments in WORK:
+        pairs = [
+            (ours(architecture, optimizer, "bp", options), pytorch(arguments, options))
+            for _ in range(options.rounds)
+        ]
+        ratios = [mine / theirs for mine, theirs in pairs]
+        mine, theirs = (statistics.median(column) for column in zip(*pairs))
+        print(f"| {name} | {mine:,.0f} | {theirs:,.0f} | {spread(ratios, 2)} |", flush=True)
+
+    rules = [rule for rule in options.rules.split(",") if rule]
+    if not rules:
+        return
+    print("\n| rule | cost beside bp, MLP | cost beside bp, LeNet |")
+    print("|---|---:|---:|")
+    for rule in rules:
+        cells = []
+        for architecture, optimizer in ((MLP, SGD), (LENET, MOMENTUM)):
+            ratios = [
+                ours(architecture, optimizer, "bp", options) / ours(architecture, optimizer, rule, options)
+                for _ in range(options.rounds)
+            ]
+            cells.append(spread(ratios, 2))
+        print(f"| {rule} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
