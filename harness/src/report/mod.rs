@@ -6,11 +6,13 @@
 mod curves;
 mod format;
 mod headline;
+mod layers;
 mod matrix;
 mod plot;
 pub mod samples;
 mod sections;
 mod table;
+mod words;
 
 pub use headline::headline;
 pub use samples::SampleSheet;
@@ -28,7 +30,7 @@ const README: &str = "README.md";
 const RUNS: &str = "runs.csv";
 
 /// What a report needs beside the results.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReportOptions {
     /// The report's folder, e.g. `reports/quick`; it is made if need be.
     pub output: PathBuf,
@@ -38,6 +40,19 @@ pub struct ReportOptions {
     pub reproduce: Vec<String>,
     /// Sample images of the datasets; empty where the data is not at hand.
     pub samples: Vec<SampleSheet>,
+}
+
+impl ReportOptions {
+    /// The report on the suite at `suite`, into the folder `output`: with PNGs, without sample images.
+    pub fn new(output: PathBuf, suite: &Path) -> Self {
+        let suite = suite.display();
+        Self {
+            output,
+            png: true,
+            reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
+            samples: Vec::new(),
+        }
+    }
 }
 
 /// What every section is made from.
@@ -50,6 +65,12 @@ struct Context<'r> {
 }
 
 impl Context<'_> {
+    /// The algorithms that meet an architecture on a dataset, each with its style.
+    fn panel_legend(&self, dataset: &str, architecture: &str) -> Vec<(String, plot::Style)> {
+        let cells = self.matrix.of_panel(dataset, architecture);
+        cells.map(|cell| (cell.cell.algorithm.clone(), self.styles.of(&cell.cell.algorithm))).collect()
+    }
+
     /// The algorithms that meet a dataset, each with its style.
     fn legend(&self, dataset: &str) -> Vec<(String, plot::Style)> {
         let on_it = |algorithm: &&&str| {
@@ -148,6 +169,6 @@ fn file_part(label: &str) -> String {
 }
 
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
