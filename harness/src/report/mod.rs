@@ -22,6 +22,7 @@ use anyhow::Context as _;
 use matrix::Matrix;
 use plot::{Figure, Styles};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The report itself, in its folder.
@@ -155,17 +156,35 @@ fn remove_stale_figures(folder: &Path, written: &[String]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A label as part of a file name: letters and digits as they are, anything else as one hyphen.
+/// The name of a figure about the things with these labels; other labels give another name.
+fn figure_name(prefix: &str, labels: &[&str]) -> String {
+    labels.iter().fold(prefix.to_owned(), |name, label| {
+        // A dot separates, since no part has one.
+        let separator = if name.len() == prefix.len() { '-' } else { '.' };
+        format!("{name}{separator}{}", file_part(label))
+    })
+}
+
+/// Letters of a label that a file name keeps.
+const FILE_PART: usize = 32;
+
+/// A label as part of a file name: as it is where it consists of lower-case letters, digits, hyphens and underscores;
+/// else with hyphens for the rest, and four digits of its hash to tell it from similar ones.
 fn file_part(label: &str) -> String {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_');
+    if label.len() <= FILE_PART && !label.is_empty() && label.chars().all(plain) {
+        return label.to_owned();
+    }
     let mut part = String::new();
-    for letter in label.chars() {
-        if letter.is_ascii_alphanumeric() {
-            part.push(letter.to_ascii_lowercase());
-        } else if !part.ends_with('-') && !part.is_empty() {
-            part.push('-');
+    for letter in label.chars().map(|letter| letter.to_ascii_lowercase()) {
+        let letter = if plain(letter) { letter } else { '-' };
+        if part.len() < FILE_PART && !(letter == '-' && part.ends_with('-')) {
+            part.push(letter);
         }
     }
-    part.trim_end_matches('-').to_owned()
+    let hash: String = Sha256::digest(label).iter().take(2).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hash}", part.trim_matches('-'))
 }
 
 #[cfg(test)]

@@ -188,6 +188,12 @@ impl Panel {
         for line in self.lines.iter().rev() {
             self.draw_line(canvas, &place, line)?;
         }
+        for line in self.lines.iter().filter(|line| line.diverged) {
+            if let Some(end) = line.points.iter().rfind(|point| self.y.admits(point.y)) {
+                let y = place.y(end.y).clamp(frame.top, frame.bottom);
+                canvas.cross((place.x(end.x), y), line.style)?;
+            }
+        }
         Ok(())
     }
 
@@ -240,9 +246,12 @@ impl Panel {
         if points.len() < 2 || points.iter().all(|point| point.low >= point.high) {
             return Ok(());
         }
-        let upper = points.iter().map(|point| (place.x(point.x), place.y_clamped(point.high)));
-        let lower = points.iter().rev().map(|point| (place.x(point.x), place.y_clamped(point.low)));
-        canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color(line.style), 0.16)
+        let upper = points.iter().map(|point| (place.x(point.x), place.y(point.high)));
+        let lower = points.iter().rev().map(|point| (place.x(point.x), place.y(point.low)));
+        let whole: Vec<Pixel> = upper.chain(lower).collect();
+        let below_top = clip(&whole, |(_, y)| y - place.frame.top);
+        let shown = clip(&below_top, |(_, y)| place.frame.bottom - y);
+        if shown.len() > 2 { canvas.area(&shown, color(line.style), 0.16) } else { Ok(()) }
     }
 
     fn draw_line<DB: DrawingBackend>(
@@ -267,12 +276,7 @@ impl Panel {
         for (x, y) in points.iter().step_by(every).filter(|point| place.holds(**point)) {
             canvas.marker((*x, *y), line.style)?;
         }
-        match points.last() {
-            Some((x, y)) if line.diverged => {
-                canvas.cross((*x, y.clamp(place.frame.top, place.frame.bottom)), line.style)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -293,10 +297,6 @@ impl Place<'_> {
     fn y(&self, value: f64) -> f64 {
         let share = share(&self.panel.y, self.y_range, value);
         self.frame.bottom - share * (self.frame.bottom - self.frame.top)
-    }
-
-    fn y_clamped(&self, value: f64) -> f64 {
-        self.y(value).clamp(self.frame.top, self.frame.bottom)
     }
 
     fn holds(&self, (_, y): Pixel) -> bool {
@@ -337,6 +337,36 @@ impl Place<'_> {
     }
 }
 
+/// The part of a polygon where `inside` is not negative (Sutherland and Hodgman 1974).
+fn clip(polygon: &[Pixel], inside: impl Fn(Pixel) -> f64) -> Vec<Pixel> {
+    let mut kept = Vec::new();
+    for (index, to) in polygon.iter().enumerate() {
+        let from = polygon[(index + polygon.len() - 1) % polygon.len()];
+        let (before, after) = (inside(from), inside(*to));
+        if (before < 0.0) != (after < 0.0) {
+            let share = before / (before - after);
+            kept.push((from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share));
+        }
+        if after >= 0.0 {
+            kept.push(*to);
+        }
+    }
+    kept
+}
+
 fn share(axis: &Axis, (low, high): (f64, f64), value: f64) -> f64 {
     (axis.transform(value) - axis.transform(low)) / (axis.transform(high) - axis.transform(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clip;
+
+    #[test]
+    fn a_band_that_leaves_the_frame_is_cut_at_its_edge() {
+        let square = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)];
+        assert_eq!(clip(&square, |(_, y)| 1.0 - y), [(0.0, 1.0), (0.0, 0.0), (2.0, 0.0), (2.0, 1.0)]);
+        assert_eq!(clip(&square, |(_, y)| -1.0 - y), []);
+        assert_eq!(clip(&[], |(_, y)| y), []);
+    }
 }

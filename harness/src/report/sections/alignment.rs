@@ -4,8 +4,8 @@
 use super::super::{
     Content, Context,
     curves::BAND,
-    file_part, format, layers,
-    plot::{self, Axis, Facets, Figure},
+    figure_name, format, layers,
+    plot::{self, Axis, Facets, Figure, Ticks},
     table::{self, Align, code, escape},
 };
 
@@ -73,7 +73,7 @@ fn figure(
                 context,
                 (dataset, architecture, layer),
                 format!("layer {layer}"),
-                Axis::linear(label).from(-4.0),
+                Axis::linear(label).ticks(Ticks::Degrees).from(-4.0),
                 quantity,
             );
             panel.reference = Some(ORTHOGONAL);
@@ -91,7 +91,7 @@ fn figure(
         rows.push(std::mem::replace(&mut panels, rest));
     }
     Figure {
-        name: format!("{prefix}-{}-{}", file_part(dataset), file_part(architecture)),
+        name: figure_name(prefix, &[dataset, architecture]),
         description: format!("{label} on {dataset}, {architecture}: a panel per layer, over epochs"),
         content: plot::Content::Facets(Facets {
             columns,

@@ -2,7 +2,7 @@
 //! directions change from one measurement to the next.
 
 use super::super::{
-    Content, Context, file_part, layers,
+    Content, Context, figure_name, layers,
     plot::{self, Axis, Facets, Figure, Panel},
     table::escape,
 };
@@ -51,7 +51,7 @@ fn figure(context: &Context<'_>, dataset: &str, architecture: &str, names: &[Str
         })
         .collect();
     Figure {
-        name: format!("{FIGURE}-{}-{}", file_part(dataset), file_part(architecture)),
+        name: figure_name(FIGURE, &[dataset, architecture]),
         description: format!(
             "Learning dynamics on {dataset}, {architecture}: weight norm, relative change of weight and direction, a row per layer"
         ),

@@ -3,7 +3,7 @@
 use super::super::{
     Content, Context,
     curves::{self, BAND},
-    file_part,
+    figure_name,
     plot::{self, Axis, Facets, Figure, Panel, Ticks},
     table::escape,
 };
@@ -80,7 +80,7 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
         rows = vec![rows.into_iter().flatten().collect()];
     }
     Figure {
-        name: format!("{FIGURE}-{}", file_part(dataset)),
+        name: figure_name(FIGURE, &[dataset]),
         description: format!(
             "Learning curves on {dataset}: {split} accuracy and loss against training samples seen"
         ),
