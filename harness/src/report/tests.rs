@@ -1,6 +1,10 @@
 //! What must hold of every report.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a report writes its names in lower case"
+)]
 
 use super::{
     ReportOptions, headline,
@@ -45,6 +49,23 @@ fn look() {
         write(&results, &options).unwrap();
         std::fs::write(folder.join(name).join("headline.txt"), headline(&results, Some(100))).unwrap();
     }
+}
+
+/// Not an assertion but a means to time: `APICAL_LOOK=folder cargo test --release -p apical two_thousand -- --ignored`.
+#[test]
+#[ignore = "writes a report on two thousand runs to time"]
+fn two_thousand_runs() {
+    let folder = std::path::PathBuf::from(std::env::var("APICAL_LOOK").unwrap()).join("two-thousand");
+    let results = Synthetic {
+        datasets: vec!["mnist", "fashion-mnist", "cifar10", "digits"],
+        architectures: vec![("mlp", 1), ("deep", 5), ("cnn", 3), ("lenet", 4), ("lc", 2)],
+        seeds: 20,
+        epochs: 20,
+        ..Synthetic::default()
+    }
+    .build();
+    assert_eq!(results.runs.len(), 2000);
+    write(&results, &ReportOptions { png: true, ..options(&folder) }).unwrap();
 }
 
 #[test]

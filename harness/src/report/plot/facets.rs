@@ -202,15 +202,19 @@ impl Panel {
         DB::ErrorType: 'static,
     {
         let frame = place.frame;
+        // Without a curve there is nothing to read off.
+        let empty = self.lines.iter().all(|line| line.points.is_empty());
+        let marks =
+            |axis: &Axis, range, most: usize| if empty { Vec::new() } else { axis.marks(range, most) };
         let tick = Label { color: QUIET, ..Label::new(SMALL) };
         let rows = ((frame.bottom - frame.top) / 32.0) as usize;
-        for (value, text) in self.y.marks(place.y_range, rows.clamp(2, 6)) {
+        for (value, text) in marks(&self.y, place.y_range, rows.clamp(2, 6)) {
             let y = place.y(value);
             canvas.line(&[(frame.left, y), (frame.right, y)], FAINT, 1.0)?;
             canvas.text(&text, (frame.left - 6.0, y), tick.at(HPos::Right, VPos::Center))?;
         }
         let columns = ((frame.right - frame.left) / 50.0) as usize;
-        for (value, text) in self.x.marks(place.x_range, columns.clamp(2, 8)) {
+        for (value, text) in marks(&self.x, place.x_range, columns.clamp(2, 8)) {
             let x = place.x(value);
             canvas.line(&[(x, frame.bottom), (x, frame.bottom + 4.0)], QUIET, 1.0)?;
             canvas.text(&text, (x, frame.bottom + 13.0), tick.at(HPos::Center, VPos::Center))?;
@@ -328,10 +332,10 @@ impl Place<'_> {
             };
             let at = |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
             match pieces.last_mut() {
-                Some(piece) if open && start == 0.0 => piece.push(at(end)),
+                Some(piece) if open && start <= 0.0 => piece.push(at(end)),
                 _ => pieces.push(vec![at(start), at(end)]),
             }
-            open = end == 1.0;
+            open = end >= 1.0;
         }
         pieces
     }

@@ -7,7 +7,7 @@ use super::super::{
     plot::{self, Axis, Facets, Figure, Panel, Ticks},
     table::escape,
 };
-use crate::record::{Epoch, Metrics};
+use crate::record::{Epoch, Metrics, RecordedRun, State};
 
 pub(super) const FIGURE: &str = "learning-curves";
 
@@ -23,6 +23,16 @@ pub(super) fn render(context: &Context<'_>) -> Content {
             .of_dataset(dataset)
             .flat_map(|cell| &cell.runs)
             .all(|run| run.epochs().iter().all(|epoch| epoch.validation.is_some()));
+        let finished = |run: &&RecordedRun| run.state().is_some_and(State::is_result);
+        if context
+            .matrix
+            .of_dataset(dataset)
+            .flat_map(|cell| cell.runs.iter().copied())
+            .all(|run| !finished(&run))
+        {
+            content.say(&format!("### {}\n\nNo run has finished.\n\n", escape(dataset)));
+            continue;
+        }
         let split = if validated { "validation" } else { "training" };
         content.say(&format!("### {}: {split} split\n\n", escape(dataset)));
         if !validated {

@@ -2,11 +2,15 @@
 
 use super::super::{
     Content, Context,
+    matrix::CellRuns,
     table::{self, Align, code, escape},
 };
 use apical_algorithms::rule::{self, Properties, Property, RuleEntry};
 
-const PROPERTIES: [(&str, fn(&Properties) -> Property); 7] = [
+/// A row: its title, and where a rule's entry is.
+type Row = (&'static str, fn(&Properties) -> Property);
+
+const PROPERTIES: [Row; 7] = [
     ("Exact gradients", |properties| properties.exact_gradients),
     ("No weight transport", |properties| properties.no_weight_transport),
     ("No separate pathways", |properties| properties.no_separate_pathways),
@@ -17,7 +21,7 @@ const PROPERTIES: [(&str, fn(&Properties) -> Property); 7] = [
 ];
 
 pub(super) fn render(context: &Context<'_>) -> Content {
-    let mut used: Vec<&str> = context.matrix.cells().iter().map(|cell| cell.rule()).collect();
+    let mut used: Vec<&str> = context.matrix.cells().iter().map(CellRuns::rule).collect();
     used.sort_unstable();
     used.dedup();
     let rules: Vec<&RuleEntry> =
