@@ -3,14 +3,22 @@
 //! Everything in it is computed from what the runs recorded, never from the clock or the machine, so that it can
 //! be rebuilt anywhere and is the same, byte for byte, until a run changes.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a report is put together from pieces of text; the few bytes copied cost nothing beside its figures"
+)]
+
 mod curves;
 mod format;
 mod headline;
+mod layers;
 mod matrix;
 mod plot;
 pub mod samples;
 mod sections;
 mod table;
+mod words;
 
 pub use headline::headline;
 pub use samples::SampleSheet;
@@ -20,6 +28,7 @@ use anyhow::Context as _;
 use matrix::Matrix;
 use plot::{Figure, Styles};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The report itself, in its folder.
@@ -28,7 +37,7 @@ const README: &str = "README.md";
 const RUNS: &str = "runs.csv";
 
 /// What a report needs beside the results.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReportOptions {
     /// The report's folder, e.g. `reports/quick`; it is made if need be.
     pub output: PathBuf,
@@ -38,6 +47,19 @@ pub struct ReportOptions {
     pub reproduce: Vec<String>,
     /// Sample images of the datasets; empty where the data is not at hand.
     pub samples: Vec<SampleSheet>,
+}
+
+impl ReportOptions {
+    /// The report on the suite at `suite`, into the folder `output`: with PNGs, without sample images.
+    pub fn new(output: PathBuf, suite: &Path) -> Self {
+        let suite = suite.display();
+        Self {
+            output,
+            png: true,
+            reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
+            samples: Vec::new(),
+        }
+    }
 }
 
 /// What every section is made from.
@@ -50,6 +72,12 @@ struct Context<'r> {
 }
 
 impl Context<'_> {
+    /// The algorithms that meet an architecture on a dataset, each with its style.
+    fn panel_legend(&self, dataset: &str, architecture: &str) -> Vec<(String, plot::Style)> {
+        let cells = self.matrix.of_panel(dataset, architecture);
+        cells.map(|cell| (cell.cell.algorithm.clone(), self.styles.of(&cell.cell.algorithm))).collect()
+    }
+
     /// The algorithms that meet a dataset, each with its style.
     fn legend(&self, dataset: &str) -> Vec<(String, plot::Style)> {
         let on_it = |algorithm: &&&str| {
@@ -134,20 +162,38 @@ fn remove_stale_figures(folder: &Path, written: &[String]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A label as part of a file name: letters and digits as they are, anything else as one hyphen.
+/// The name of a figure about the things with these labels; other labels give another name.
+fn figure_name(prefix: &str, labels: &[&str]) -> String {
+    labels.iter().fold(prefix.to_owned(), |name, label| {
+        // A dot separates, since no part has one.
+        let separator = if name.len() == prefix.len() { '-' } else { '.' };
+        format!("{name}{separator}{}", file_part(label))
+    })
+}
+
+/// Letters of a label that a file name keeps.
+const FILE_PART: usize = 32;
+
+/// A label as part of a file name: as it is where it consists of lower-case letters, digits, hyphens and underscores;
+/// else with hyphens for the rest, and four digits of its hash to tell it from similar ones.
 fn file_part(label: &str) -> String {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_');
+    if label.len() <= FILE_PART && !label.is_empty() && label.chars().all(plain) {
+        return label.to_owned();
+    }
     let mut part = String::new();
-    for letter in label.chars() {
-        if letter.is_ascii_alphanumeric() {
-            part.push(letter.to_ascii_lowercase());
-        } else if !part.ends_with('-') && !part.is_empty() {
-            part.push('-');
+    for letter in label.chars().map(|letter| letter.to_ascii_lowercase()) {
+        let letter = if plain(letter) { letter } else { '-' };
+        if part.len() < FILE_PART && !(letter == '-' && part.ends_with('-')) {
+            part.push(letter);
         }
     }
-    part.trim_end_matches('-').to_owned()
+    let hash: String = Sha256::digest(label).iter().take(2).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hash}", part.trim_matches('-'))
 }
 
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use crate::{
     data::DatasetSpec,
-    plan::{Cell, Execution, PLAN_FORMAT, Plan, PlannedRun},
+    plan::{Cell, Execution, Firmness, PLAN_FORMAT, Plan, PlannedRun, Protocol, Published},
     record::{
         Epoch, Event, Metrics, Outcome, Provenance, RecordedRun, Resources, Results, RunResult, State,
         event::{EpochTiming, RECORD_FORMAT, Started},
@@ -170,7 +170,7 @@ impl Synthetic {
                 test: Metrics { accuracy: last.accuracy - 0.002, ..last },
                 validation: self.validation.then_some(last),
                 train: Some(metrics(self.epochs, 0.004)),
-                best_test_accuracy_during_training: None,
+                best_test_accuracy_during_training: (rule == 1).then_some(last.accuracy),
             }),
             resources: Resources {
                 wall_seconds: 10.0 + seed as f64,
@@ -261,7 +261,8 @@ pub fn sheets() -> Vec<super::SampleSheet> {
 
 /// Results with everything that can go wrong in a figure.
 pub fn gallery() -> Vec<(&'static str, Results)> {
-    let plain = Synthetic::default().build();
+    let mut plain = Synthetic::default().build();
+    plain.plan.published = published();
     let mut nasty = Synthetic {
         datasets: vec!["a dataset with | in it"],
         architectures: vec![
@@ -321,4 +322,23 @@ pub fn gallery() -> Vec<(&'static str, Results)> {
         run.events.clear();
     }
     vec![("plain", plain), ("nasty", nasty), ("lone", lone), ("failed", failed)]
+}
+
+/// Made-up published figures: one of each firmness and protocol.
+pub fn published() -> Vec<Published> {
+    let entry = |algorithm: &str, test_error: f64, spread, protocol, firmness, source: &str| Published {
+        algorithm: algorithm.to_owned(),
+        dataset: "mnist".to_owned(),
+        architecture: "mlp".to_owned(),
+        test_error,
+        spread,
+        protocol,
+        source: source.to_owned(),
+        firmness,
+    };
+    vec![
+        entry("bp", 1.48, None, Protocol::Selected, Firmness::Seen, "Someone et al. 2018, table 1a"),
+        entry("fa", 1.85, Some(0.1), Protocol::BestOfTraining, Firmness::SecondHand, "Someone else | 2016"),
+        entry("fa", 2.0, None, Protocol::Selected, Firmness::Memory, "Someone et al. 2018, table 1a"),
+    ]
 }

@@ -1,6 +1,10 @@
 //! What must hold of every report.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a report writes its names in lower case"
+)]
 
 use super::{
     ReportOptions, headline,
@@ -47,6 +51,23 @@ fn look() {
     }
 }
 
+/// Not an assertion but a means to time: `APICAL_LOOK=folder cargo test --release -p apical two_thousand -- --ignored`.
+#[test]
+#[ignore = "writes a report on two thousand runs to time"]
+fn two_thousand_runs() {
+    let folder = std::path::PathBuf::from(std::env::var("APICAL_LOOK").unwrap()).join("two-thousand");
+    let results = Synthetic {
+        datasets: vec!["mnist", "fashion-mnist", "cifar10", "digits"],
+        architectures: vec![("mlp", 1), ("deep", 5), ("cnn", 3), ("lenet", 4), ("lc", 2)],
+        seeds: 20,
+        epochs: 20,
+        ..Synthetic::default()
+    }
+    .build();
+    assert_eq!(results.runs.len(), 2000);
+    write(&results, &ReportOptions { png: true, ..options(&folder) }).unwrap();
+}
+
 #[test]
 fn a_report_written_twice_is_the_same_byte_for_byte() {
     let results = Synthetic::default().build();
@@ -55,6 +76,69 @@ fn a_report_written_twice_is_the_same_byte_for_byte() {
         write(&results, &ReportOptions { png: true, ..options(folder) }).unwrap();
     }
     assert_eq!(files(first.path()), files(second.path()));
+}
+
+/// One dataset with everything that a table has to say: published figures, a diverged cell, missing and failed runs.
+fn small() -> Results {
+    let mut results = Synthetic {
+        datasets: vec!["mnist"],
+        architectures: vec![("mlp", 1)],
+        algorithms: vec![("bp", "bp"), ("fa", "fa"), ("dfa[feedback.scale=0.5]", "dfa"), ("kp", "kp")],
+        ..Synthetic::default()
+    }
+    .build();
+    results.plan.published = super::synthetic::published();
+    for run in cell_mut(&mut results, "mnist", "mlp", "kp") {
+        diverge(run, 1);
+    }
+    for run in cell_mut(&mut results, "mnist", "mlp", "dfa[feedback.scale=0.5]").take(1) {
+        end(run, State::OutOfMemory, "killed | at 8 GiB");
+    }
+    for run in cell_mut(&mut results, "mnist", "mlp", "fa").skip(2) {
+        run.outcome = None;
+    }
+    results
+}
+
+#[test]
+fn a_small_report_reads_as_it_should() {
+    insta::assert_snapshot!(readme(&small()));
+}
+
+#[test]
+fn a_headline_reads_as_it_should() {
+    insta::assert_snapshot!(headline(&small(), Some(60)));
+}
+
+#[test]
+fn every_figure_that_the_readme_shows_is_there_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("learning-curves-of-old.svg"), "").unwrap();
+    std::fs::write(folder.path().join("notes.svg"), "somebody's own").unwrap();
+    for (_, results) in super::synthetic::gallery() {
+        let text = std::fs::read_to_string(write(&results, &options(folder.path())).unwrap()).unwrap();
+        let mut shown: Vec<String> = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+            .map(|(target, _)| target.to_owned())
+            .filter(|target| target.ends_with(".svg"))
+            .collect();
+        shown.push("notes.svg".to_owned());
+        shown.sort();
+        let written: Vec<String> =
+            files(folder.path()).into_keys().filter(|name| name.ends_with(".svg")).collect();
+        assert_eq!(shown, written);
+    }
+}
+
+#[test]
+fn labels_that_differ_in_signs_alone_have_figures_of_their_own() {
+    let names: Vec<String> = ["fa-x", "fa|x", "fa.x", "FA-x", "ä", "|", ""].map(super::file_part).to_vec();
+    for (index, name) in names.iter().enumerate() {
+        assert!(!names[..index].contains(name), "{names:?}");
+        assert!(name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-'), "{name}");
+    }
 }
 
 #[test]
@@ -74,4 +158,19 @@ fn a_cell_without_a_result_says_why() {
         assert!(text.contains(part), "no `{part}` in\n{text}");
         assert!(readme(&results).contains(part));
     }
+}
+
+#[test]
+fn an_interval_appears_only_where_there_are_two_seeds() {
+    let one = Synthetic { seeds: 1, datasets: vec!["mnist"], ..Synthetic::default() }.build();
+    assert!(!headline(&one, None).lines().any(|line| line.contains('│') && line.contains('±')));
+    let two = Synthetic { seeds: 2, datasets: vec!["mnist"], ..Synthetic::default() }.build();
+    assert!(headline(&two, None).lines().any(|line| line.contains('│') && line.contains('±')));
+}
+
+#[test]
+fn an_empty_plan_still_has_a_report() {
+    let mut results = Synthetic::default().build();
+    results.runs.clear();
+    assert!(readme(&results).contains("**0 runs planned**"));
 }

@@ -1,4 +1,4 @@
-//! Against SciPy 1.17.1: `scipy.stats.t.ppf`, `t.interval`, `ttest_rel` and `ttest_ind(equal_var=False)`.
+//! Against `SciPy` 1.17.1: `scipy.stats.t.ppf`, `t.interval`, `ttest_rel` and `ttest_ind(equal_var=False)`.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -48,7 +48,7 @@ fn the_interval_of_a_paired_difference_is_scipys() {
 fn the_interval_of_welchs_difference_is_scipys() {
     let difference = welch_difference(&FA, &[96.0, 97.0, 99.0]).unwrap();
     same(difference.mean, 0.506_666_666_666_674_8);
-    same(difference.half_width.unwrap(), (4.273_738_240_887_107 + 3.260_404_907_553_758_2) / 2.0);
+    same(difference.half_width.unwrap(), f64::midpoint(4.273_738_240_887_107, 3.260_404_907_553_758_2));
     assert_eq!(difference.excludes_zero(), Some(false));
 }
 

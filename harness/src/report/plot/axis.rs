@@ -33,6 +33,8 @@ pub enum Ticks {
     Whole,
     /// Counts with k and M.
     Count,
+    /// Angles in degrees.
+    Degrees,
 }
 
 impl Axis {
@@ -103,6 +105,11 @@ impl Axis {
     /// Ticks within a range: values and what they say. At most `most` of them on a linear axis.
     pub fn marks(&self, (low, high): (f64, f64), most: usize) -> Vec<(f64, String)> {
         let values = match self.scale {
+            Scale::Linear if self.ticks == Ticks::Degrees => {
+                let steps = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 45.0, 90.0];
+                let step = steps.into_iter().find(|step| (high - low) / step <= most as f64 + 0.5);
+                multiples(low, high, step.unwrap_or(90.0))
+            }
             Scale::Linear => {
                 linear_ticks(low, high, most, if self.ticks == Ticks::Whole { 1.0 } else { 0.0 })
             }
@@ -115,7 +122,7 @@ impl Axis {
     fn say(&self, value: f64, step: f64) -> String {
         match (self.ticks, self.scale) {
             (Ticks::Count, _) => tidy_count(value),
-            (Ticks::Whole, _) => format::decimal(value, 0),
+            (Ticks::Whole | Ticks::Degrees, _) => format::decimal(value, 0),
             (Ticks::Number, Scale::Log) => log_text(value),
             (Ticks::Number, Scale::Linear) => {
                 let decimals =
@@ -134,6 +141,10 @@ fn linear_ticks(low: f64, high: f64, most: usize, least_step: f64) -> Vec<f64> {
         .map(|factor| factor * magnitude)
         .find(|step| *step >= rough * (1.0 - 1e-9) && *step >= least_step)
         .unwrap_or(least_step.max(10.0 * magnitude));
+    multiples(low, high, step)
+}
+
+fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     (first..=last).map(|index| index as f64 * step).collect()
 }
@@ -148,7 +159,7 @@ fn log_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
             .collect()
     };
     let fine = within(&[1.0, 2.0, 5.0]);
-    if fine.len() <= most.max(3) {
+    if fine.len() <= most.max(3) + 2 {
         return if fine.len() < 2 { linear_ticks(low, high, most, 0.0) } else { fine };
     }
     let coarse = within(&[1.0]);
@@ -205,11 +216,14 @@ mod tests {
         assert_eq!(said(&Axis::linear(""), (0.0, 98.3)), ["0", "20", "40", "60", "80"]);
         assert_eq!(said(&Axis::linear(""), (96.5, 98.6)), ["96.5", "97.0", "97.5", "98.0", "98.5"]);
         assert_eq!(said(&Axis::linear("").ticks(Ticks::Count), (0.0, 3e5)), ["0", "100k", "200k", "300k"]);
-        assert_eq!(
-            said(&Axis::log(""), (0.01, 1.0)),
-            ["0.01", "0.10", "1"].map(|text| text.replace("0.10", "0.1"))
-        );
+        assert_eq!(said(&Axis::log(""), (0.01, 0.3)), ["0.01", "0.02", "0.05", "0.1", "0.2"]);
+        assert_eq!(said(&Axis::log(""), (0.001, 1.0)), ["0.001", "0.01", "0.1", "1"]);
         assert_eq!(said(&Axis::log(""), (1e-6, 1e-2)), ["10⁻⁶", "10⁻⁵", "10⁻⁴", "0.001", "0.01"]);
+    }
+
+    #[test]
+    fn angles_have_ticks_at_right_angles() {
+        assert_eq!(said(&Axis::linear("").ticks(Ticks::Degrees), (-4.0, 104.0)), ["0", "30", "60", "90"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use plotters::{
     coord::Shift,
     prelude::{
         Circle, Color, DrawingArea, DrawingBackend, FontTransform, IntoFont, IntoTextStyle, PathElement,
-        Polygon, RGBColor, Rectangle, Text,
+        Polygon, RGBColor, Rectangle, Text, WHITE,
     },
     style::{
         FontStyle, ShapeStyle,
@@ -34,7 +34,7 @@ pub struct Label {
 }
 
 /// plotters' size of a font whose em is 1, in a bitmap: it takes the size as the distance from the font's
-/// ascent to its descent, which is 1.164 em in DejaVu Sans.
+/// ascent to its descent, which is 1.164 em in `DejaVu` Sans.
 const BITMAP_EM: f64 = 1.164;
 /// plotters' size of a font whose em is 1, in an SVG file.
 const SVG_EM: f64 = 1.24;
@@ -178,9 +178,12 @@ where
 
     /// A cross: here a line ends, since a run diverged.
     pub fn cross(&self, (x, y): Pixel, style: Style) -> anyhow::Result<()> {
-        let color = color(style);
-        self.line(&[(x - 5.0, y - 5.0), (x + 5.0, y + 5.0)], color, 2.0)?;
-        self.line(&[(x - 5.0, y + 5.0), (x + 5.0, y - 5.0)], color, 2.0)
+        // On white, so that it stands out from lines of its own colour.
+        for (reach, color, width) in [(6.5, WHITE, 6.0), (5.5, color(style), 2.5)] {
+            self.line(&[(x - reach, y - reach), (x + reach, y + reach)], color, width)?;
+            self.line(&[(x - reach, y + reach), (x + reach, y - reach)], color, width)?;
+        }
+        Ok(())
     }
 
     /// Words.

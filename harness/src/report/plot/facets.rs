@@ -188,6 +188,12 @@ impl Panel {
         for line in self.lines.iter().rev() {
             self.draw_line(canvas, &place, line)?;
         }
+        for line in self.lines.iter().filter(|line| line.diverged) {
+            if let Some(end) = line.points.iter().rfind(|point| self.y.admits(point.y)) {
+                let y = place.y(end.y).clamp(frame.top, frame.bottom);
+                canvas.cross((place.x(end.x), y), line.style)?;
+            }
+        }
         Ok(())
     }
 
@@ -196,15 +202,19 @@ impl Panel {
         DB::ErrorType: 'static,
     {
         let frame = place.frame;
+        // Without a curve there is nothing to read off.
+        let empty = self.lines.iter().all(|line| line.points.is_empty());
+        let marks =
+            |axis: &Axis, range, most: usize| if empty { Vec::new() } else { axis.marks(range, most) };
         let tick = Label { color: QUIET, ..Label::new(SMALL) };
         let rows = ((frame.bottom - frame.top) / 32.0) as usize;
-        for (value, text) in self.y.marks(place.y_range, rows.clamp(2, 6)) {
+        for (value, text) in marks(&self.y, place.y_range, rows.clamp(2, 6)) {
             let y = place.y(value);
             canvas.line(&[(frame.left, y), (frame.right, y)], FAINT, 1.0)?;
             canvas.text(&text, (frame.left - 6.0, y), tick.at(HPos::Right, VPos::Center))?;
         }
         let columns = ((frame.right - frame.left) / 50.0) as usize;
-        for (value, text) in self.x.marks(place.x_range, columns.clamp(2, 8)) {
+        for (value, text) in marks(&self.x, place.x_range, columns.clamp(2, 8)) {
             let x = place.x(value);
             canvas.line(&[(x, frame.bottom), (x, frame.bottom + 4.0)], QUIET, 1.0)?;
             canvas.text(&text, (x, frame.bottom + 13.0), tick.at(HPos::Center, VPos::Center))?;
@@ -240,9 +250,12 @@ impl Panel {
         if points.len() < 2 || points.iter().all(|point| point.low >= point.high) {
             return Ok(());
         }
-        let upper = points.iter().map(|point| (place.x(point.x), place.y_clamped(point.high)));
-        let lower = points.iter().rev().map(|point| (place.x(point.x), place.y_clamped(point.low)));
-        canvas.area(&upper.chain(lower).collect::<Vec<_>>(), color(line.style), 0.16)
+        let upper = points.iter().map(|point| (place.x(point.x), place.y(point.high)));
+        let lower = points.iter().rev().map(|point| (place.x(point.x), place.y(point.low)));
+        let whole: Vec<Pixel> = upper.chain(lower).collect();
+        let below_top = clip(&whole, |(_, y)| y - place.frame.top);
+        let shown = clip(&below_top, |(_, y)| place.frame.bottom - y);
+        if shown.len() > 2 { canvas.area(&shown, color(line.style), 0.16) } else { Ok(()) }
     }
 
     fn draw_line<DB: DrawingBackend>(
@@ -267,12 +280,7 @@ impl Panel {
         for (x, y) in points.iter().step_by(every).filter(|point| place.holds(**point)) {
             canvas.marker((*x, *y), line.style)?;
         }
-        match points.last() {
-            Some((x, y)) if line.diverged => {
-                canvas.cross((*x, y.clamp(place.frame.top, place.frame.bottom)), line.style)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -293,10 +301,6 @@ impl Place<'_> {
     fn y(&self, value: f64) -> f64 {
         let share = share(&self.panel.y, self.y_range, value);
         self.frame.bottom - share * (self.frame.bottom - self.frame.top)
-    }
-
-    fn y_clamped(&self, value: f64) -> f64 {
-        self.y(value).clamp(self.frame.top, self.frame.bottom)
     }
 
     fn holds(&self, (_, y): Pixel) -> bool {
@@ -328,15 +332,45 @@ impl Place<'_> {
             };
             let at = |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
             match pieces.last_mut() {
-                Some(piece) if open && start == 0.0 => piece.push(at(end)),
+                Some(piece) if open && start <= 0.0 => piece.push(at(end)),
                 _ => pieces.push(vec![at(start), at(end)]),
             }
-            open = end == 1.0;
+            open = end >= 1.0;
         }
         pieces
     }
 }
 
+/// The part of a polygon where `inside` is not negative (Sutherland and Hodgman 1974).
+fn clip(polygon: &[Pixel], inside: impl Fn(Pixel) -> f64) -> Vec<Pixel> {
+    let mut kept = Vec::new();
+    for (index, to) in polygon.iter().enumerate() {
+        let from = polygon[(index + polygon.len() - 1) % polygon.len()];
+        let (before, after) = (inside(from), inside(*to));
+        if (before < 0.0) != (after < 0.0) {
+            let share = before / (before - after);
+            kept.push((from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share));
+        }
+        if after >= 0.0 {
+            kept.push(*to);
+        }
+    }
+    kept
+}
+
 fn share(axis: &Axis, (low, high): (f64, f64), value: f64) -> f64 {
     (axis.transform(value) - axis.transform(low)) / (axis.transform(high) - axis.transform(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clip;
+
+    #[test]
+    fn a_band_that_leaves_the_frame_is_cut_at_its_edge() {
+        let square = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)];
+        assert_eq!(clip(&square, |(_, y)| 1.0 - y), [(0.0, 1.0), (0.0, 0.0), (2.0, 0.0), (2.0, 1.0)]);
+        assert_eq!(clip(&square, |(_, y)| -1.0 - y), []);
+        assert_eq!(clip(&[], |(_, y)| y), []);
+    }
 }

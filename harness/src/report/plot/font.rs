@@ -1,7 +1,7 @@
 //! The font of the figures, embedded so that no machine needs one installed.
 //!
 //! An SVG keeps its text as text. The family is registered under the whole list of fallbacks, which is what
-//! plotters then writes as `font-family`; widths are measured in DejaVu Sans, whose letters are among the widest.
+//! plotters then writes as `font-family`; widths are measured in `DejaVu` Sans, whose letters are among the widest.
 
 use plotters::style::{FontStyle, register_font};
 

@@ -49,7 +49,9 @@ where
                 for pixel in 0..image.width {
                     let (red, green, blue) = image.color(row, pixel);
                     let from = (left + pixel as f64 * size, top + row as f64 * size);
-                    canvas.rectangle(from, (from.0 + size, from.1 + size), RGBColor(red, green, blue))?;
+                    // A little too wide: the next pixel covers what rounding would leave open.
+                    let to = (from.0 + size + 0.5, from.1 + size + 0.5);
+                    canvas.rectangle(from, to, RGBColor(red, green, blue))?;
                 }
             }
             let caption = Label { color: QUIET, ..Label::new(11.0) }.at(HPos::Center, VPos::Center);

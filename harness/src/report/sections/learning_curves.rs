@@ -3,11 +3,11 @@
 use super::super::{
     Content, Context,
     curves::{self, BAND},
-    file_part,
+    figure_name,
     plot::{self, Axis, Facets, Figure, Panel, Ticks},
     table::escape,
 };
-use crate::record::{Epoch, Metrics};
+use crate::record::{Epoch, Metrics, RecordedRun, State};
 
 pub(super) const FIGURE: &str = "learning-curves";
 
@@ -23,6 +23,16 @@ pub(super) fn render(context: &Context<'_>) -> Content {
             .of_dataset(dataset)
             .flat_map(|cell| &cell.runs)
             .all(|run| run.epochs().iter().all(|epoch| epoch.validation.is_some()));
+        let finished = |run: &&RecordedRun| run.state().is_some_and(State::is_result);
+        if context
+            .matrix
+            .of_dataset(dataset)
+            .flat_map(|cell| cell.runs.iter().copied())
+            .all(|run| !finished(&run))
+        {
+            content.say(&format!("### {}\n\nNo run has finished.\n\n", escape(dataset)));
+            continue;
+        }
         let split = if validated { "validation" } else { "training" };
         content.say(&format!("### {}: {split} split\n\n", escape(dataset)));
         if !validated {
@@ -39,18 +49,19 @@ pub(super) fn render(context: &Context<'_>) -> Content {
 fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
     let split = if validated { "validation" } else { "training" };
     let metrics = move |epoch: &Epoch| if validated { epoch.validation } else { epoch.train };
-    let accuracy = |metrics: Metrics| metrics.accuracy * 100.0;
-    let loss = |metrics: Metrics| metrics.loss;
-    let panel = |architecture: &str, axis: Axis, quantity: fn(Metrics) -> f64| Panel {
+    let panel = |architecture: &str, axis: &Axis, quantity: fn(Metrics) -> f64| Panel {
         title: architecture.to_owned(),
         x: Axis::linear("training samples seen").ticks(Ticks::Count).from(0.0),
-        y: axis,
+        y: axis.clone(),
         lines: context
             .matrix
             .of_panel(dataset, architecture)
             .map(|cell| {
                 curves::line(cell, context.styles.of(&cell.cell.algorithm), |epoch| {
-                    Some((epoch.samples_seen as f64, quantity(metrics(epoch)?)))
+                    let metrics = metrics(epoch)?;
+                    // Whatever is said of an epoch whose loss is not finite, the curve has ended.
+                    let value = if metrics.loss.is_finite() { quantity(metrics) } else { f64::NAN };
+                    Some((epoch.samples_seen as f64, value))
                 })
             })
             .collect(),
@@ -58,50 +69,93 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
         empty: "no run has finished".to_owned(),
     };
     let architectures = context.matrix.architectures(dataset);
-    let mut panels = Vec::new();
-    for row in architectures.chunks(COLUMNS) {
-        let axis = Axis::linear(format!("{split} accuracy (%)"));
-        panels.extend(row.iter().map(|architecture| panel(architecture, axis.clone(), accuracy)));
-        let axis = loss_axis(context, dataset, split, metrics);
-        panels.extend(row.iter().map(|architecture| panel(architecture, axis.clone(), loss)));
+    let accuracy_axis = accuracy_axis(context, dataset, split, metrics);
+    let loss_axis = loss_axis(context, dataset, split, metrics);
+    let columns = match architectures.len() {
+        4 => 2,
+        number => number.clamp(1, COLUMNS),
+    };
+    let mut rows: Vec<Vec<Panel>> = Vec::new();
+    for row in architectures.chunks(columns) {
+        rows.push(
+            row.iter()
+                .map(|label| panel(label, &accuracy_axis, |metrics| metrics.accuracy * 100.0))
+                .collect(),
+        );
+        rows.push(row.iter().map(|label| panel(label, &loss_axis, |metrics| metrics.loss)).collect());
     }
     // One architecture has its accuracy and its loss side by side.
-    let columns = if architectures.len() == 1 { 2 } else { architectures.len().min(COLUMNS) };
+    let alone = architectures.len() == 1;
+    if alone {
+        rows = vec![rows.into_iter().flatten().collect()];
+    }
     Figure {
-        name: format!("{FIGURE}-{}", file_part(dataset)),
+        name: figure_name(FIGURE, &[dataset]),
         description: format!(
             "Learning curves on {dataset}: {split} accuracy and loss against training samples seen"
         ),
         content: plot::Content::Facets(Facets {
-            columns,
+            columns: if alone { 2 } else { columns },
             panel_height: 270.0,
-            share_rows: architectures.len() > 1,
+            share_rows: !alone,
             legend: context.legend(dataset),
-            rows: panels.chunks(columns).map(<[_]>::to_vec).collect(),
+            rows,
         }),
     }
 }
 
-/// The loss from zero to a little above where training starts, so that a rule that diverges does not flatten the others.
+/// What a split's figures were, epoch by epoch and run by run, without those that are not finite.
+fn measured(
+    context: &Context<'_>,
+    dataset: &str,
+    metrics: impl Fn(&Epoch) -> Option<Metrics>,
+) -> Vec<(u32, Metrics)> {
+    let runs = context.matrix.of_dataset(dataset).flat_map(|cell| &cell.runs);
+    let epochs = runs.flat_map(|run| run.epochs());
+    let values = epochs.filter_map(|epoch| Some((epoch.epoch, metrics(epoch)?)));
+    values.filter(|(_, metrics)| metrics.loss.is_finite()).collect()
+}
+
+/// Accuracy from the lowest after an epoch of training on: with the untrained network in range, which
+/// guesses, the differences between rules could not be seen.
+fn accuracy_axis(
+    context: &Context<'_>,
+    dataset: &str,
+    split: &str,
+    metrics: impl Fn(&Epoch) -> Option<Metrics>,
+) -> Axis {
+    let axis = Axis::linear(format!("{split} accuracy (%)"));
+    let values = measured(context, dataset, metrics);
+    let trained =
+        || values.iter().filter(|(epoch, _)| *epoch > 0).map(|(_, metrics)| metrics.accuracy * 100.0);
+    let (low, high) = (trained().fold(f64::INFINITY, f64::min), trained().fold(0.0, f64::max));
+    if low < high {
+        axis.from((low - (high - low) * 0.08).max(0.0)).to(high + (high - low) * 0.08)
+    } else {
+        axis
+    }
+}
+
+/// Loss, logarithmic where it spans more than a factor of five. It reaches to a little above where training starts,
+/// so that a rule that diverges does not flatten the others.
 fn loss_axis(
     context: &Context<'_>,
     dataset: &str,
     split: &str,
     metrics: impl Fn(&Epoch) -> Option<Metrics>,
 ) -> Axis {
-    let axis = Axis::linear(format!("{split} loss"));
-    let losses = |first_only: bool| {
-        let runs = context.matrix.of_dataset(dataset).flat_map(|cell| &cell.runs);
-        let mut values: Vec<f64> = Vec::new();
-        for run in runs {
-            let measured = run.epochs().into_iter().filter_map(&metrics).map(|metrics| metrics.loss);
-            values.extend(
-                measured.take(if first_only { 1 } else { usize::MAX }).filter(|loss| loss.is_finite()),
-            );
-        }
-        values
+    let values = measured(context, dataset, metrics);
+    let first = values.iter().map(|(epoch, _)| *epoch).min();
+    let starts: Vec<f64> =
+        values.iter().filter(|(epoch, _)| Some(*epoch) == first).map(|(_, metrics)| metrics.loss).collect();
+    let highest = values.iter().map(|(_, metrics)| metrics.loss).fold(0.0, f64::max);
+    let lowest = values.iter().map(|(_, metrics)| metrics.loss).fold(f64::INFINITY, f64::min);
+    let label = format!("{split} loss");
+    let start = crate::stats::median(&starts).unwrap_or(1.0);
+    let axis = if lowest > 0.0 && highest > 5.0 * lowest {
+        Axis::log(format!("{label} (log)"))
+    } else {
+        Axis::linear(label)
     };
-    let start = crate::stats::median(&losses(true)).unwrap_or(1.0);
-    let highest = losses(false).into_iter().fold(0.0, f64::max);
-    if start > 0.0 && highest > 2.0 * start { axis.from(0.0).to(1.5 * start) } else { axis }
+    if start > 0.0 && highest > 2.0 * start { axis.to(1.5 * start) } else { axis }
 }

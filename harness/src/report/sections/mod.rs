@@ -1,8 +1,17 @@
 //! The sections of a report, each a file and a line here.
 
 mod accuracy;
+mod alignment;
+mod cost;
+mod dynamics;
+mod failures;
 mod learning_curves;
+mod literature;
 mod overview;
+mod protocol;
+mod provenance;
+mod sample_images;
+mod statistics;
 
 use super::{Content, Context};
 
@@ -19,7 +28,22 @@ pub(super) static ALL: &[Section] = &[
     Section { title: "", render: overview::render },
     Section { title: "Test accuracy", render: accuracy::render },
     Section { title: "Learning curves", render: learning_curves::render },
+    Section { title: "Alignment", render: alignment::render },
+    Section { title: "Learning dynamics", render: dynamics::render },
+    Section { title: "Cost", render: cost::render },
+    Section { title: "The rules and what they assume", render: literature::render },
+    Section { title: "The data", render: sample_images::render },
+    Section { title: "Protocol", render: protocol::render },
+    Section { title: "Runs without a result", render: failures::render },
+    Section { title: "Provenance", render: provenance::render },
+    Section { title: "Statistics and reproduction", render: statistics::render },
 ];
 
 /// How the names of all figures begin, so that those of an earlier report can be told from other files.
-pub(super) static FIGURES: &[&str] = &[learning_curves::FIGURE];
+pub(super) static FIGURES: &[&str] = &[
+    learning_curves::FIGURE,
+    alignment::FIGURE,
+    alignment::FEEDBACK_FIGURE,
+    dynamics::FIGURE,
+    sample_images::FIGURE,
+];

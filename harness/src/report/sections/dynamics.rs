@@ -1,0 +1,66 @@
+//! Learning dynamics (figure 3 of Lange 2019): how large the weights are and how much they and the rule's
+//! directions change from one measurement to the next.
+
+use super::super::{
+    Content, Context, figure_name, layers,
+    plot::{self, Axis, Facets, Figure, Panel},
+    table::escape,
+};
+
+pub(super) const FIGURE: &str = "dynamics";
+
+pub(super) fn render(context: &Context<'_>) -> Content {
+    let mut content = Content::default();
+    for dataset in &context.matrix.datasets {
+        for architecture in context.matrix.architectures(dataset) {
+            let names = layers::names(context, dataset, architecture);
+            if !names.is_empty() {
+                content.say(&format!(
+                    "<details><summary>{} / {}</summary>\n\n",
+                    escape(dataset),
+                    escape(architecture)
+                ));
+                content.show(figure(context, dataset, architecture, &names));
+                content.say("</details>\n\n");
+            }
+        }
+    }
+    if !content.markdown.is_empty() {
+        content.markdown.insert_str(
+            0,
+            "For each layer: the Frobenius norm of its weight W; the relative change ‖W − W′‖ / ‖W′‖ since the last \
+             measurement; and the relative change ‖d − d′‖ / ‖d′‖ of the rule's direction d on the same probe batch, \
+             about √2 where two directions have nothing in common.\n\n",
+        );
+    }
+    content
+}
+
+fn figure(context: &Context<'_>, dataset: &str, architecture: &str, names: &[String]) -> Figure {
+    let rows = names
+        .iter()
+        .map(|layer| -> Vec<Panel> {
+            let panel = |title: String, axis: Axis, quantity: layers::Quantity| {
+                layers::panel(context, (dataset, architecture, layer), title, axis, quantity)
+            };
+            vec![
+                panel(format!("layer {layer}"), Axis::linear("weight norm"), |layer| Some(layer.weight_norm)),
+                panel(String::new(), Axis::log("weight change (log)"), |layer| layer.weight_change),
+                panel(String::new(), Axis::linear("direction change"), |layer| layer.direction_change),
+            ]
+        })
+        .collect();
+    Figure {
+        name: figure_name(FIGURE, &[dataset, architecture]),
+        description: format!(
+            "Learning dynamics on {dataset}, {architecture}: weight norm, relative change of weight and direction, a row per layer"
+        ),
+        content: plot::Content::Facets(Facets {
+            columns: 3,
+            panel_height: 210.0,
+            share_rows: false,
+            legend: context.panel_legend(dataset, architecture),
+            rows,
+        }),
+    }
+}
