@@ -18,9 +18,11 @@ impl Estimator {
     /// From every completed run in the results folder, whichever suite it was computed for.
     pub fn from_past_runs(store: &Store) -> Self {
         let runs = fs::read_dir(store.root().join("runs"));
-        let folders: Vec<_> = runs.into_iter().flatten().flatten().map(|entry| entry.path().join("result")).collect();
+        let folders: Vec<_> =
+            runs.into_iter().flatten().flatten().map(|entry| entry.path().join("result")).collect();
         let read = |folder: &std::path::PathBuf| -> Option<(String, (f64, f64))> {
-            let outcome: Outcome = serde_json::from_slice(&fs::read(folder.join("outcome.json")).ok()?).ok()?;
+            let outcome: Outcome =
+                serde_json::from_slice(&fs::read(folder.join("outcome.json")).ok()?).ok()?;
             let spec: RunSpec = serde_json::from_slice(&fs::read(folder.join("spec.json")).ok()?).ok()?;
             if outcome.state != State::Completed {
                 return None;

@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod digest;
 pub mod engine;
 pub mod estimate;
 pub mod exit;

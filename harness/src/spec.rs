@@ -3,19 +3,21 @@
 //! Everything that can change a run's metrics is in its [`RunSpec`]; nothing else is. The machine, the
 //! device, the engine and the number of jobs are provenance: they are recorded, and are no part of the id.
 
-use crate::data::DatasetSpec;
+use crate::{data::DatasetSpec, digest::sha256};
 use apical_algorithms::{
     Problem, architecture::Architecture, loss::Loss, optimizer::OptimizerConfig, schedule::Schedule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 
 /// Version of the meaning of a [`RunSpec`]: it changes whenever the same description would compute
 /// something else, so that old results are never taken for new ones.
 pub const SPEC_FORMAT: u32 = 1;
+
+/// Hexadecimal digits of a run's id.
+const ID_DIGITS: usize = 16;
 
 /// One run, with every option resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,8 +167,9 @@ impl RunSpec {
 
     /// The run's identity: the same description has the same id, and another has another.
     pub fn id(&self) -> RunId {
-        let digest = Sha256::digest(self.canonical_json().as_bytes());
-        RunId(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let mut digest = sha256(self.canonical_json().as_bytes());
+        digest.truncate(ID_DIGITS);
+        RunId(digest)
     }
 }
 
@@ -192,7 +195,8 @@ impl FromStr for RunId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let valid = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let valid =
+            text.len() == ID_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if valid {
             Ok(Self(text.to_owned()))
         } else {

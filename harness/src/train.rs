@@ -112,7 +112,9 @@ pub fn train(
         };
         let timing = EpochTiming { train_seconds: started.elapsed().as_secs_f64(), ..EpochTiming::default() };
         let Some(measured) = training.measure(epoch, Some(metrics), timing)? else {
-            let reason = format!("the loss outside of the training split was not finite after epoch {epoch}");
+            let reason = format!(
+                "a weight, or the loss outside of the training split, was not finite after epoch {epoch}"
+            );
             return Ok(Finished { ended: Ended::Diverged(reason), earlier });
         };
         training.consider(&measured);
@@ -260,6 +262,9 @@ impl<'a> Training<'a> {
         }
         let evaluated = Instant::now();
         let layers = self.diagnose(epoch);
+        if layers.iter().any(|layer| !layer.weight_norm.is_finite()) {
+            return Ok(None);
+        }
         let timing = EpochTiming {
             evaluation_seconds: (evaluated - started).as_secs_f64(),
             diagnostics_seconds: evaluated.elapsed().as_secs_f64(),

@@ -160,7 +160,8 @@ fn a_run_past_its_time_limit_is_named_and_tried_again_by_the_next_command() {
 
 #[test]
 fn a_run_killed_again_and_again_ends_as_lost_after_its_retries() {
-    let bench = Bench::new(&format!("{}\nexecution: {{retries: 1}}\n", ONE.replace("epochs: 3", "epochs: 1000000")));
+    let bench =
+        Bench::new(&format!("{}\nexecution: {{retries: 1}}\n", ONE.replace("epochs: 3", "epochs: 1000000")));
     let mut parent = bench.start("run", &[]);
     let deadline = Instant::now() + Duration::from_secs(60);
     let status = loop {

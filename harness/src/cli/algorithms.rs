@@ -61,9 +61,9 @@ fn description(entry: &RuleEntry) -> Value {
 
 fn unknown(name: &str) -> anyhow::Error {
     let names: Vec<&str> = rule::registry().iter().map(|entry| entry.name).collect();
-    let near = names.iter().max_by(|left, right| {
-        strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name))
-    });
+    let near = names
+        .iter()
+        .max_by(|left, right| strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name)));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     UserError::config(format!("there is no learning rule `{name}`{hint} (there are: {})", names.join(", ")))
 }

@@ -4,6 +4,7 @@ use crate::exit;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use std::io::Write;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -13,6 +14,9 @@ pub struct Arguments {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
-    clap_complete::generate(arguments.shell, &mut super::Cli::command(), "apical", &mut std::io::stdout());
+    // Into memory first: the generator panics where nobody reads any more.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Cli::command(), "apical", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(exit::OK)
 }

@@ -102,7 +102,10 @@ fn entries(names: &[String]) -> Result<Vec<&'static DatasetEntry>> {
     if names.is_empty() {
         return Ok(CATALOG.to_vec());
     }
-    names.iter().map(|name| data::find(name).map_err(|error| super::UserError::config(error.to_string()))).collect()
+    names
+        .iter()
+        .map(|name| data::find(name).map_err(|error| super::UserError::config(error.to_string())))
+        .collect()
 }
 
 fn fetch(names: &[String], folder: Option<PathBuf>) -> Result<u8> {

@@ -43,7 +43,7 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 /// A table in the style of all commands; columns from `numbers` on are numbers.
 pub fn table(header: &[&str], numbers: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -50,7 +50,8 @@ struct CellSummary<'a> {
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
     let Selected { plan, store, .. } = arguments.suite.select()?;
-    let outcomes: Vec<_> = plan.runs.par_iter().map(|run| store.outcome(&run.id)).collect::<Result<_, _>>()?;
+    let outcomes: Vec<_> =
+        plan.runs.par_iter().map(|run| store.outcome(&run.id)).collect::<Result<_, _>>()?;
     let done: Vec<bool> = outcomes.iter().map(Option::is_some).collect();
     let missing: Vec<&PlannedRun> =
         plan.runs.iter().zip(&done).filter_map(|(run, done)| (!done).then_some(run)).collect();
@@ -75,7 +76,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         for (run, done) in plan.runs.iter().zip(&done) {
             let Cell { dataset, architecture, algorithm } = &run.cell;
             let seed = run.spec.seed.to_string();
-            rows.add_row([run.id.as_str(), dataset, architecture, algorithm, &seed, if *done { "yes" } else { "" }]);
+            rows.add_row([
+                run.id.as_str(),
+                dataset,
+                architecture,
+                algorithm,
+                &seed,
+                if *done { "yes" } else { "" },
+            ]);
         }
         line(rows)?;
     } else {

@@ -76,8 +76,11 @@ impl RunProgress {
         self.total.set_position(state.ended as u64);
         let left = total.saturating_sub(state.ended);
         let mean = self.started.elapsed().as_secs_f64() / state.ended as f64;
-        let failures =
-            if state.without_result > 0 { format!("{} without a result, ", state.without_result) } else { String::new() };
+        let failures = if state.without_result > 0 {
+            format!("{} without a result, ", state.without_result)
+        } else {
+            String::new()
+        };
         self.total.set_message(format!("{failures}about {} left", duration(mean * left as f64)));
         let what = match (&outcome.result, &outcome.reason) {
             (Some(result), _) => format!("test accuracy {:.2} %", 100.0 * result.test.accuracy),
@@ -152,7 +155,9 @@ fn accuracy(epoch: &Epoch) -> String {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
 }
 
 /// The course of a fetch.
@@ -196,7 +201,9 @@ impl FetchProgress {
             }
             Progress::Failed { source, reason } => self.say(&format!("{dataset}: {source}: {reason}")),
             Progress::Waiting => self.say(&format!("{dataset}: another process is fetching it; waiting")),
-            Progress::Stored { file, source } => self.say(&format!("{dataset}: {file} verified, from {source}")),
+            Progress::Stored { file, source } => {
+                self.say(&format!("{dataset}: {file} verified, from {source}"));
+            }
         }
     }
 

@@ -62,11 +62,17 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let timeout = arguments.timeout.or(execution.timeout_minutes.map(|minutes| minutes * 60.0));
     let timeout = timeout.map(|timeout| seconds(timeout, "the time limit")).transpose()?;
     let checkpoint_interval = seconds(arguments.checkpoint_seconds, "--checkpoint-seconds")?;
-    let device = device::parse_device(&arguments.device).map_err(|error| UserError::config(format!("{error:#}")))?;
+    let device =
+        device::parse_device(&arguments.device).map_err(|error| UserError::config(format!("{error:#}")))?;
 
     let mut missing = missing_runs(&plan, &store)?;
     let done = plan.runs.len() - missing.len();
-    line(format!("{}: {}, {done} done, {} to compute", plan.name, count(plan.runs.len(), "run"), missing.len()))?;
+    line(format!(
+        "{}: {}, {done} done, {} to compute",
+        plan.name,
+        count(plan.runs.len(), "run"),
+        missing.len()
+    ))?;
     if !missing.is_empty() {
         fetch(&missing, arguments.data.clone())?;
         store.write_plan(&whole)?;
@@ -166,9 +172,13 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // In this order: the first signal finds the flag down and only raises it.
-        signal_hook::flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .context("cannot listen for signals")?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(exit::INTERRUPTED),
+            Arc::clone(&stop),
+        )
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+        .context("cannot listen for signals")?;
     }
     Ok(stop)
 }

@@ -44,7 +44,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         json(&rows)?;
         return Ok(exit::OK);
     }
-    let mut cells = table(&["dataset", "architecture", "algorithm", "seed", "state", "epoch", "test accuracy"], 5);
+    let mut cells =
+        table(&["dataset", "architecture", "algorithm", "seed", "state", "epoch", "test accuracy"], 5);
     for row in &rows {
         let Cell { dataset, architecture, algorithm } = row.cell;
         let epoch = row.epoch.map_or_else(String::new, |epoch| format!("{epoch}/{}", row.epochs));
@@ -52,7 +53,15 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             .outcome
             .and_then(|outcome| outcome.result.as_ref())
             .map_or_else(String::new, |result| format!("{:.2} %", 100.0 * result.test.accuracy));
-        cells.add_row([dataset, architecture, algorithm, &row.seed.to_string(), row.state, &epoch, &accuracy]);
+        cells.add_row([
+            dataset,
+            architecture,
+            algorithm,
+            &row.seed.to_string(),
+            row.state,
+            &epoch,
+            &accuracy,
+        ]);
     }
     line(cells)?;
     for row in &rows {

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use crate::digest::{hexadecimal, sha256};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -23,17 +24,6 @@ use super::{
 
 /// How the names of temporary folders begin in which packages are unpacked.
 pub const PACKAGE_PREFIX: &str = ".package-";
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
 
 /// Why `bytes` are not the content of `file`; `None` if they are.
 pub fn mismatch(file: &FileEntry, bytes: &[u8]) -> Option<String> {

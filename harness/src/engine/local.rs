@@ -79,7 +79,7 @@ impl LocalEngine {
                     }
                     match self.complete(run, stop, watcher) {
                         Ok(Some(state)) if self.fail_fast && !state.is_result() => {
-                            halt.store(true, Ordering::Relaxed)
+                            halt.store(true, Ordering::Relaxed);
                         }
                         Ok(_) => {}
                         Err(reason) => {

@@ -3,6 +3,7 @@
 //! Randomness is re-seeded each epoch, so no generator state is in it. A digest over all tensors makes
 //! sure that a damaged file is recognised and an older one, or none, is used instead.
 
+use crate::digest::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
@@ -107,7 +108,7 @@ fn digest(tensors: &[(String, Tensor)]) -> Result<String, String> {
         hasher.update(format!("{name}:{:?}:{:?}\n", tensor.kind(), tensor.size()));
         hasher.update(bytes(tensor)?);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// A tensor's values as bytes in memory order.

@@ -252,12 +252,11 @@ impl Store {
         let mut outcome = self.outcome(id)?;
         let mut events = Vec::new();
         if outcome.is_some() {
-            match read_events(&self.result_folder(id).join("events.jsonl")) {
-                Ok(read) => events = read,
-                Err(_) => {
-                    self.set_aside(id)?;
-                    outcome = None;
-                }
+            if let Ok(read) = read_events(&self.result_folder(id).join("events.jsonl")) {
+                events = read;
+            } else {
+                self.set_aside(id)?;
+                outcome = None;
             }
         }
         let attempts = self.attempts(id)?;
