@@ -17,7 +17,7 @@ pub(super) fn render(context: &Context<'_>) -> Content {
         name: FIGURE.to_owned(),
         description: format!(
             "Sample images of {}: a row per dataset, a column per class",
-            Vec::from_iter(names.iter().copied()).join(", ")
+            names.iter().copied().collect::<Vec<_>>().join(", ")
         ),
         content: plot::Content::Samples(context.options.samples.clone()),
     };
