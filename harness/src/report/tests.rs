@@ -169,6 +169,18 @@ fn an_interval_appears_only_where_there_are_two_seeds() {
 }
 
 #[test]
+fn sample_images_outlive_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = ReportOptions { samples: super::synthetic::sheets(), ..options(folder.path()) };
+    let results = Synthetic::default().build();
+    write(&results, &with).unwrap();
+    let before = files(folder.path());
+    assert!(before.contains_key("samples.png"));
+    write(&results, &options(folder.path())).unwrap();
+    assert_eq!(before, files(folder.path()));
+}
+
+#[test]
 fn an_empty_plan_still_has_a_report() {
     let mut results = Synthetic::default().build();
     results.runs.clear();

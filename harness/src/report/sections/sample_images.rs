@@ -8,28 +8,35 @@ use super::super::{
 
 pub(super) const FIGURE: &str = "samples";
 
+const CAPTION: &str = "One image of each class, the first of it in the training set, as stored: before any normalisation or \
+    augmentation.\n\n";
+
 pub(super) fn render(context: &Context<'_>) -> Content {
-    let samples = &context.options.samples;
-    if samples.is_empty() {
-        let commands: Vec<String> = dataset_names(context)
-            .into_iter()
-            .map(|name| code(&format!("apical datasets fetch {name}")))
-            .collect();
-        return Content::text(format!(
-            "The data was not at hand when this report was written, so there are no sample images; {} gets it.\n",
-            super::super::format::list(&commands)
-        ));
-    }
-    let mut content = Content::text(
-        "One image of each class, the first of it in the training set, as stored: before any normalisation or augmentation.\n\n",
-    );
-    let names: Vec<&str> = samples.iter().map(|sheet| sheet.dataset.as_str()).collect();
-    content.show(Figure {
+    let names = dataset_names(context);
+    let figure = Figure {
         name: FIGURE.to_owned(),
-        description: format!("Sample images of {}: a row per dataset, a column per class", names.join(", ")),
-        content: plot::Content::Samples(samples.clone()),
-    });
-    content
+        description: format!(
+            "Sample images of {}: a row per dataset, a column per class",
+            names.iter().copied().collect::<Vec<_>>().join(", ")
+        ),
+        content: plot::Content::Samples(context.options.samples.clone()),
+    };
+    let mut content = Content::text(CAPTION);
+    if !context.options.samples.is_empty() {
+        content.show(figure);
+        return content;
+    }
+    // An earlier report on this suite may have had the data.
+    if context.options.output.join(format!("{FIGURE}.png")).is_file() {
+        content.say(&figure.markdown());
+        return content;
+    }
+    let commands: Vec<String> =
+        names.iter().map(|name| code(&format!("apical datasets fetch {name}"))).collect();
+    Content::text(format!(
+        "The data was not at hand when this report was written, so there are no sample images; {} gets it.\n",
+        super::super::format::list(&commands)
+    ))
 }
 
 fn dataset_names<'r>(context: &Context<'r>) -> std::collections::BTreeSet<&'r str> {
