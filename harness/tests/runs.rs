@@ -163,7 +163,7 @@ fn a_run_killed_again_and_again_ends_as_lost_after_its_retries() {
     let bench =
         Bench::new(&format!("{}\nexecution: {{retries: 1}}\n", ONE.replace("epochs: 3", "epochs: 1000000")));
     let mut parent = bench.start("run", &[]);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let status = loop {
         if let Some(status) = parent.try_wait().unwrap() {
             break status;
@@ -231,7 +231,7 @@ fn attempt_file(bench: &Bench, name: &str) -> Option<std::path::PathBuf> {
 }
 
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(20));

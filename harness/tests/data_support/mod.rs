@@ -11,11 +11,11 @@ use std::{
 
 use apical::data::{
     DataRoot, DatasetEntry, Fetcher,
-    cache::sha256,
     catalog::{Content, Download, FileEntry, FileSet, PackageRoute, Packing},
     fetch::http::HttpOptions,
     idx,
 };
+use apical::digest::sha256;
 use flate2::{Compression, write::GzEncoder};
 
 /// Training and test samples of the small data set.
