@@ -1,0 +1,52 @@
+//! The whole way, as a user goes it: the smoke suite from its YAML file to a report and its exports.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "other tests need more of it")]
+mod support;
+
+use std::{fs, path::Path};
+use support::{Bench, stderr, stdout};
+
+fn suite() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/smoke.yaml")).unwrap()
+}
+
+#[test]
+fn the_smoke_suite_goes_from_yaml_to_a_report() {
+    let bench = Bench::new(&suite());
+    let run = bench.apical("run", &[]);
+    assert!(run.status.success(), "{}{}", stdout(&run), stderr(&run));
+
+    let status = bench.apical("status", &["--output", "json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(rows.len() >= 42, "{} runs", rows.len());
+    for row in &rows {
+        assert_eq!(row["state"], "completed", "{row}");
+        let accuracy = row["outcome"]["result"]["test"]["accuracy"].as_f64().unwrap();
+        // The suite's settings are backpropagation's; how a rule fares with them is no matter of right or wrong.
+        let expected = if row["cell"]["algorithm"] == "bp" { 0.7 } else { 0.0 };
+        assert!((expected..=1.0).contains(&accuracy), "{}: a test accuracy of {accuracy}", row["cell"]);
+    }
+
+    let again = bench.apical("run", &[]);
+    assert!(stdout(&again).contains("0 to compute"), "{}", stdout(&again));
+
+    let report = bench.apical("report", &["--reports", "reports"]);
+    assert!(report.status.success(), "{}{}", stdout(&report), stderr(&report));
+    let folder = bench.path().join("reports/smoke");
+    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
+    for row in &rows {
+        let cell = row["cell"]["algorithm"].as_str().unwrap();
+        assert!(readme.contains(&format!("`{cell}`")), "the report does not name {cell}");
+    }
+    assert!(folder.join("runs.csv").exists());
+
+    for format in ["csv", "parquet", "json"] {
+        let export = bench.apical("export", &["--format", format, "--to", "exports"]);
+        assert!(export.status.success(), "{}{}", stdout(&export), stderr(&export));
+        for table in ["runs", "epochs", "layers"] {
+            let file = bench.path().join(format!("exports/{table}.{format}"));
+            assert!(file.metadata().unwrap().len() > 100, "{}", file.display());
+        }
+    }
+}
