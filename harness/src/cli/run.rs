@@ -53,7 +53,7 @@ pub struct Arguments {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
-    let Selected { path, whole, plan, store } = arguments.suite.select()?;
+    let Selected { whole, plan, store, .. } = arguments.suite.select()?;
     let seconds = |value: f64, option: &str| {
         Duration::try_from_secs_f64(value)
             .map_err(|_| UserError::config(format!("{option} must be 0 or more seconds, not {value}")))
@@ -101,7 +101,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         result?;
         line(format!("{} in {}", count(missing.len(), "run"), duration(started.elapsed().as_secs_f64())))?;
         if stop.load(Ordering::Relaxed) {
-            line(format!("stopped; `apical run {}` goes on from here", path.display()))?;
+            let again: Vec<String> = std::env::args().skip(1).collect();
+            line(format!("stopped; `apical {}` goes on from here", again.join(" ")))?;
             return Ok(exit::INTERRUPTED);
         }
     } else if !store.plan_path(&whole.name).exists() {

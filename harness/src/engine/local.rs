@@ -3,7 +3,7 @@
 //! A process of its own gives each run a deterministic generator (`LibTorch` has one per process), honest
 //! memory figures, and isolation: a crash, a kill or exhausted memory costs one attempt at one run.
 
-use super::{Notice, Watcher};
+use super::{Notice, Watcher, memory};
 use crate::{
     plan::PlannedRun,
     provenance,
@@ -134,6 +134,7 @@ impl LocalEngine {
     /// One attempt at a run. Nothing means that it was stopped.
     fn attempt(&self, run: &PlannedRun, stop: &AtomicBool, watcher: &dyn Watcher) -> Result<Option<Outcome>> {
         let attempt = self.store.begin(&run.spec)?;
+        let out_of_memory_kills = memory::kills();
         let mut child = self.start(&attempt)?;
         watcher.notice(&Notice::Began(run));
         let end = self.follow(&mut child, run, stop, watcher)?;
@@ -150,7 +151,7 @@ impl LocalEngine {
                 if let Some(outcome) = attempt.outcome() {
                     return Ok(Some(outcome));
                 }
-                describe_death(status, &attempt)
+                describe_death(status, &attempt, memory::kills() > out_of_memory_kills)
             }
         };
         let outcome = Outcome {
@@ -239,17 +240,15 @@ impl LocalEngine {
 }
 
 /// What became of a process that left no outcome.
-fn describe_death(status: ExitStatus, attempt: &AttemptFolder) -> (State, String) {
+fn describe_death(status: ExitStatus, attempt: &AttemptFolder, memory_ran_out: bool) -> (State, String) {
     let log = fs::read_to_string(attempt.path().join("log.txt")).unwrap_or_default();
     let last_words = log.lines().rev().find(|line| !line.trim().is_empty()).map(str::trim);
     let last_words = last_words.map(|words| format!("; its last words: {words}")).unwrap_or_default();
     match status.signal() {
-        Some(9) => (
-            State::Lost,
-            format!(
-                "its process was killed (signal 9: by somebody, or by the system when memory ran out){last_words}"
-            ),
-        ),
+        Some(9) if memory_ran_out => {
+            (State::OutOfMemory, format!("the system killed its process because memory ran out{last_words}"))
+        }
+        Some(9) => (State::Lost, format!("its process was killed (signal 9){last_words}")),
         Some(signal) => (State::Lost, format!("its process ended by signal {signal}{last_words}")),
         None => (State::Failed, format!("its process ended without an outcome ({status}){last_words}")),
     }

@@ -2,6 +2,7 @@
 //! directories alone.
 
 pub mod local;
+mod memory;
 
 use crate::{
     plan::PlannedRun,

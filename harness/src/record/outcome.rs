@@ -79,7 +79,7 @@ pub struct RunResult {
     pub test: Metrics,
     /// Of the selected network on the validation split, where there is one.
     pub validation: Option<Metrics>,
-    /// Over the training batches of the selected epoch; absent when the untrained network was selected.
+    /// Over the training batches of the selected epoch.
     pub train: Option<Metrics>,
     /// The best test accuracy over all epochs, where the suite asked for it: optimistic.
     pub best_test_accuracy_during_training: Option<f64>,
