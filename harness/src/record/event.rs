@@ -86,3 +86,18 @@ pub struct EpochTiming {
     /// Diagnostics.
     pub diagnostics_seconds: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn figures_are_read_back_to_the_last_bit(loss in 0.0..10.0f64, accuracy in 0.0..1.0f64) {
+            let written = serde_json::to_string(&Metrics { loss, accuracy })?;
+            let read: Metrics = serde_json::from_str(&written)?;
+            prop_assert_eq!((read.loss.to_bits(), read.accuracy.to_bits()), (loss.to_bits(), accuracy.to_bits()));
+        }
+    }
+}
