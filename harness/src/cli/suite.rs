@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Which suite, which part of it, and where its results lie.
 #[derive(Debug, Args)]
 pub struct SuiteArguments {
-    /// The suite: a YAML file, or the name of one in `suites/`.
+    /// The suite: a YAML file, or the name of one in `suites/` or of one that was run.
     pub suite: PathBuf,
     /// Only the runs that match: `dataset`, `architecture`, `algorithm`, `seed` or `id`, e.g.
     /// `--filter dataset=mnist --filter algorithm=bp,fa`. The same key again means "or", another means "and".
@@ -27,7 +27,7 @@ pub struct SuiteArguments {
 /// A suite's plan, whole and as filtered.
 #[derive(Debug)]
 pub struct Selected {
-    /// The file that the suite was read from.
+    /// The file that the suite was read from, or its name.
     pub path: PathBuf,
     /// Every run.
     pub whole: Plan,
@@ -43,8 +43,12 @@ impl SuiteArguments {
     /// # Errors
     /// Every mistake in the suite, a filter that names nothing, or filters that leave no run.
     pub fn select(&self) -> Result<Selected> {
+        let store = Store::new(&self.results);
         let path = self.path();
-        let whole = suite::load(&path)?;
+        let whole = match self.stored(&path, &store) {
+            Some(plan) => plan,
+            None => suite::load(&path)?,
+        };
         let filters = Filters::parse(&self.filter).map_err(|error| UserError::config(error.to_string()))?;
         filters.check(&whole).map_err(|error| UserError::config(error.to_string()))?;
         let plan = whole.filtered(&filters);
@@ -55,8 +59,14 @@ impl SuiteArguments {
                 self.filter.join(", ")
             )));
         }
-        let store = Store::new(&self.results);
         Ok(Selected { path, whole, plan, store })
+    }
+
+    /// The plan kept beside the results of a suite that was run, where it is named and its file is not at
+    /// hand: results that were carried elsewhere can be looked at and reported without it.
+    fn stored(&self, path: &Path, store: &Store) -> Option<Plan> {
+        let name = self.suite.to_str().filter(|_| !path.exists() && self.suite.components().count() == 1)?;
+        store.read_plan(name).ok()
     }
 
     /// The file meant: as given, or `suites/<name>.yaml`.
