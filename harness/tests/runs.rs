@@ -237,3 +237,41 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
         sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_time_limit_that_falls_on_the_end_of_a_run_costs_nothing_but_that_run() {
+    let suite = ONE.replace("seeds: 1", "seeds: 16");
+    for tenths in [2.0, 2.5, 3.0, 3.5] {
+        let bench = Bench::new(&suite);
+        let limit = (tenths / 10.0).to_string();
+        let output = bench.apical("run", &["--timeout", &limit, "--jobs", "2"]);
+        assert!(matches!(output.status.code(), Some(0 | 100)), "{}{}", stdout(&output), stderr(&output));
+        let counts = stdout(&output);
+        let counts = counts.lines().find(|line| line.starts_with("16 runs: ")).unwrap();
+        assert!(!counts.contains("not done"), "{counts}");
+    }
+}
+
+#[test]
+fn a_result_under_another_runs_name_is_set_aside_and_computed_again() {
+    let bench = Bench::new(&ONE.replace("seeds: 1", "seeds: 2"));
+    assert!(bench.apical("run", &[]).status.success());
+    let before = bench.measurements();
+    let [from, to] = <[_; 2]>::try_from(bench.run_folders()).unwrap();
+    for file in ["outcome.json", "events.jsonl", "spec.json"] {
+        fs::copy(from.join("result").join(file), to.join("result").join(file)).unwrap();
+    }
+    let again = bench.apical("run", &[]);
+    assert!(again.status.success() && stdout(&again).contains("1 done, 1 to compute"), "{}", stdout(&again));
+    assert_eq!(bench.measurements(), before);
+}
+
+#[test]
+fn a_report_on_some_runs_names_the_command_for_these_alone() {
+    let bench = Bench::new(&ONE.replace("seeds: 1", "seeds: 2"));
+    let some = ["--filter", "seed=1", "--filter", "algorithm=bp"];
+    assert!(bench.apical("run", &some).status.success());
+    assert!(bench.apical("report", &some).status.success());
+    let report = fs::read_to_string(bench.path().join("reports/one/README.md")).unwrap();
+    assert!(report.contains("apical run suite.yaml --filter seed=1 --filter algorithm=bp\n"), "{report}");
+}

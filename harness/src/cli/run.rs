@@ -4,7 +4,7 @@ use super::{
     UserError,
     output::{count, duration, line},
     progress::{FetchProgress, RunProgress},
-    suite::{Selected, SuiteArguments},
+    suite::{Selected, SuiteArguments, quoted},
 };
 use crate::{
     data::{self, DataRoot, Fetcher},
@@ -99,9 +99,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let result = engine.run(&missing, &stop, &progress);
         progress.finish();
         result?;
-        line(format!("{} in {}", count(missing.len(), "run"), duration(started.elapsed().as_secs_f64())))?;
+        let elapsed = duration(started.elapsed().as_secs_f64());
+        let results = missing.len() - missing_runs(&plan, &store)?.len();
+        line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
-            let again: Vec<String> = std::env::args().skip(1).collect();
+            let again: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
             line(format!("stopped; `apical {}` goes on from here", again.join(" ")))?;
             return Ok(exit::INTERRUPTED);
         }

@@ -59,6 +59,12 @@ impl SuiteArguments {
         Ok(Selected { path, whole, plan, store })
     }
 
+    /// The arguments that select the same runs again, for a shell.
+    pub fn again(&self, path: &Path) -> String {
+        let filters = self.filter.iter().map(|filter| format!(" --filter {}", quoted(filter)));
+        std::iter::once(quoted(&path.to_string_lossy())).chain(filters).collect()
+    }
+
     /// The file meant: as given, or `suites/<name>.yaml`.
     fn path(&self) -> PathBuf {
         let named = Path::new("suites").join(&self.suite).with_extension("yaml");
@@ -67,4 +73,13 @@ impl SuiteArguments {
         }
         self.suite.clone()
     }
+}
+
+/// A word as a shell needs it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=,:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

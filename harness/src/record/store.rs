@@ -31,7 +31,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// In words, e.g. `write`.
         action: &'static str,
@@ -112,6 +112,8 @@ impl Store {
     pub fn outcome(&self, id: &RunId) -> Result<Option<Outcome>, StoreError> {
         let folder = self.result_folder(id);
         match read_json::<Outcome>(&folder.join("outcome.json"), "outcome") {
+            // A folder that was copied under another run's name says nothing about this one.
+            Ok(outcome) if outcome.id != *id => self.set_aside(id).map(|()| None),
             Ok(outcome) => Ok(Some(outcome)),
             Err(StoreError::Io { source, .. })
                 if source.kind() == io::ErrorKind::NotFound && !folder.exists() =>
