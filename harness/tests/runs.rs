@@ -214,6 +214,36 @@ fn two_commands_on_one_suite_at_once_compute_every_run_once() {
 }
 
 #[test]
+fn results_that_were_carried_elsewhere_need_no_suite_file() {
+    let bench = Bench::new(ONE);
+    assert!(bench.apical("run", &[]).status.success());
+    fs::remove_file(bench.path().join("suite.yaml")).unwrap();
+    for command in ["status", "report"] {
+        let mut apical = std::process::Command::new(env!("CARGO_BIN_EXE_apical"));
+        let output =
+            apical.args([command, "one", "--results", "results"]).current_dir(bench.path()).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+    }
+    assert!(bench.path().join("reports/one/README.md").exists());
+    fs::write(bench.path().join("results/plans/one.json"), "{").unwrap();
+    let mut apical = std::process::Command::new(env!("CARGO_BIN_EXE_apical"));
+    let output =
+        apical.args(["status", "one", "--results", "results"]).current_dir(bench.path()).output().unwrap();
+    assert!(stderr(&output).contains("is not a valid plan"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_suite_that_does_not_exist_is_named_with_the_nearest_that_does() {
+    let bench = Bench::new(ONE);
+    assert!(bench.apical("run", &[]).status.success());
+    let mut apical = std::process::Command::new(env!("CARGO_BIN_EXE_apical"));
+    let output =
+        apical.args(["plan", "oen", "--results", "results"]).current_dir(bench.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("did you mean `one`"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_results_folder_that_cannot_be_written_is_named() {
     let bench = Bench::new(ONE);
     fs::write(bench.path().join("results"), "a file, not a folder").unwrap();
@@ -236,4 +266,42 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_time_limit_that_falls_on_the_end_of_a_run_costs_nothing_but_that_run() {
+    let suite = ONE.replace("seeds: 1", "seeds: 16");
+    for tenths in [2.0, 2.5, 3.0, 3.5] {
+        let bench = Bench::new(&suite);
+        let limit = (tenths / 10.0).to_string();
+        let output = bench.apical("run", &["--timeout", &limit, "--jobs", "2"]);
+        assert!(matches!(output.status.code(), Some(0 | 100)), "{}{}", stdout(&output), stderr(&output));
+        let counts = stdout(&output);
+        let counts = counts.lines().find(|line| line.starts_with("16 runs: ")).unwrap();
+        assert!(!counts.contains("not done"), "{counts}");
+    }
+}
+
+#[test]
+fn a_result_under_another_runs_name_is_set_aside_and_computed_again() {
+    let bench = Bench::new(&ONE.replace("seeds: 1", "seeds: 2"));
+    assert!(bench.apical("run", &[]).status.success());
+    let before = bench.measurements();
+    let [from, to] = <[_; 2]>::try_from(bench.run_folders()).unwrap();
+    for file in ["outcome.json", "events.jsonl", "spec.json"] {
+        fs::copy(from.join("result").join(file), to.join("result").join(file)).unwrap();
+    }
+    let again = bench.apical("run", &[]);
+    assert!(again.status.success() && stdout(&again).contains("1 done, 1 to compute"), "{}", stdout(&again));
+    assert_eq!(bench.measurements(), before);
+}
+
+#[test]
+fn a_report_on_some_runs_names_the_command_for_these_alone() {
+    let bench = Bench::new(&ONE.replace("seeds: 1", "seeds: 2"));
+    let some = ["--filter", "seed=1", "--filter", "algorithm=bp"];
+    assert!(bench.apical("run", &some).status.success());
+    assert!(bench.apical("report", &some).status.success());
+    let report = fs::read_to_string(bench.path().join("reports/one/README.md")).unwrap();
+    assert!(report.contains("apical run suite.yaml --filter seed=1 --filter algorithm=bp\n"), "{report}");
 }

@@ -6,13 +6,20 @@
 //! - `brsf`, batchwise random: `B_l = |R| ⊙ sign(θ_l)`, `R` redrawn for every batch;
 //! - `frsf`, fixed random: `B_l = |R_l| ⊙ sign(θ_l)`, `R_l` drawn once.
 
-use super::support::{FeedbackWeights, carry_down, named};
+use super::support::{Convention, FeedbackWeights, carry_down, named};
 use crate::{
+    Problem,
     loss::Loss,
     network::{Layer, Network},
     randomness::Streams,
-    rule::{Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleEntry, Step},
+    rule::{
+        Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleConfig, RuleEntry,
+        Step,
+    },
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use tch::Tensor;
 
 const CITATION: Citation = Citation {
@@ -56,6 +63,39 @@ pub(super) static FIXED_RANDOM: RuleEntry = RuleEntry {
     properties: PROPERTIES,
     functions: Functions::of::<SignSymmetry<FixedRandom>>(),
 };
+
+/// The configuration of a rule whose feedback takes its signs from the forward weights.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SignedFeedback(FeedbackWeights);
+
+/// That of what it holds: a reference to it would describe no property.
+impl JsonSchema for SignedFeedback {
+    fn schema_name() -> Cow<'static, str> {
+        FeedbackWeights::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        FeedbackWeights::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        FeedbackWeights::json_schema(generator)
+    }
+}
+
+impl RuleConfig for SignedFeedback {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.0.problems();
+        // Of tanh units that are all 0 the output weights learn nothing either: such a network never moves.
+        if self.0.convention == Some(Convention::Nokland) {
+            let reason =
+                "can't be `nokland` here: weights that start at zero have no signs to send errors by";
+            problems.push(Problem::at("convention", reason));
+        }
+        problems
+    }
+}
 
 /// Where the magnitudes of the feedback weights come from.
 trait Magnitudes: 'static {
@@ -101,9 +141,9 @@ struct SignSymmetry<M> {
 }
 
 impl<M: Magnitudes> Registered for SignSymmetry<M> {
-    type Config = FeedbackWeights;
+    type Config = SignedFeedback;
 
-    fn new(config: FeedbackWeights, network: &mut Network, _: Streams) -> Self {
+    fn new(SignedFeedback(config): SignedFeedback, network: &mut Network, _: Streams) -> Self {
         config.prepare(network);
         let draw = |(index, layer): (usize, &Layer)| (index > 0).then(|| M::draw(&config, layer));
         let magnitudes = network.layers.iter().enumerate().map(draw).collect();

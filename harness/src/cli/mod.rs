@@ -32,7 +32,7 @@ struct Cli {
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("APICAL_GIT_HASH"), ")");
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 usage, 3 suite or setting wrong, 4 nothing selected, \
-100 some runs have no result, 101 regression found, 130 interrupted.";
+100 some runs have no result, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

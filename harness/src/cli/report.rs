@@ -32,7 +32,7 @@ pub struct Arguments {
 pub fn execute(arguments: &Arguments) -> Result<u8> {
     let Selected { path, plan, store, .. } = arguments.suite.select()?;
     let results = store.results(plan)?;
-    let suite = path.display();
+    let suite = arguments.suite.again(&path);
     let options = ReportOptions {
         output: arguments.reports.join(&results.plan.name),
         png: true,

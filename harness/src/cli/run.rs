@@ -4,7 +4,7 @@ use super::{
     UserError,
     output::{count, duration, line},
     progress::{FetchProgress, RunProgress},
-    suite::{Selected, SuiteArguments},
+    suite::{Selected, SuiteArguments, quoted},
 };
 use crate::{
     data::{self, DataRoot, Fetcher},
@@ -73,9 +73,9 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         count(plan.runs.len(), "run"),
         missing.len()
     ))?;
+    store.write_plan(&whole)?;
     if !missing.is_empty() {
         fetch(&missing, arguments.data.clone())?;
-        store.write_plan(&whole)?;
         let stop = stop_on_signals()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let default_jobs = if device.is_cuda() { 1 } else { (cores / execution.threads as usize).max(1) };
@@ -99,14 +99,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let result = engine.run(&missing, &stop, &progress);
         progress.finish();
         result?;
-        line(format!("{} in {}", count(missing.len(), "run"), duration(started.elapsed().as_secs_f64())))?;
+        let elapsed = duration(started.elapsed().as_secs_f64());
+        let results = missing.len() - missing_runs(&plan, &store)?.len();
+        line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
-            let again: Vec<String> = std::env::args().skip(1).collect();
+            let again: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
             line(format!("stopped; `apical {}` goes on from here", again.join(" ")))?;
             return Ok(exit::INTERRUPTED);
         }
-    } else if !store.plan_path(&whole.name).exists() {
-        store.write_plan(&whole)?;
     }
     conclude(plan, &store)
 }

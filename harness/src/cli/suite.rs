@@ -8,7 +8,10 @@ use crate::{
 };
 use anyhow::Result;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Which suite, which part of it, and where its results lie.
 #[derive(Debug, Args)]
@@ -44,11 +47,7 @@ impl SuiteArguments {
     /// Every mistake in the suite, a filter that names nothing, or filters that leave no run.
     pub fn select(&self) -> Result<Selected> {
         let store = Store::new(&self.results);
-        let path = self.path();
-        let whole = match self.stored(&path, &store) {
-            Some(plan) => plan,
-            None => suite::load(&path)?,
-        };
+        let (path, whole) = self.load(&store)?;
         let filters = Filters::parse(&self.filter).map_err(|error| UserError::config(error.to_string()))?;
         filters.check(&whole).map_err(|error| UserError::config(error.to_string()))?;
         let plan = whole.filtered(&filters);
@@ -62,11 +61,26 @@ impl SuiteArguments {
         Ok(Selected { path, whole, plan, store })
     }
 
-    /// The plan kept beside the results of a suite that was run, where it is named and its file is not at
-    /// hand: results that were carried elsewhere can be looked at and reported without it.
-    fn stored(&self, path: &Path, store: &Store) -> Option<Plan> {
-        let name = self.suite.to_str().filter(|_| !path.exists() && self.suite.components().count() == 1)?;
-        store.read_plan(name).ok()
+    /// The suite's file and its plan. Where a name is given and its file is not at hand, the plan is the one
+    /// kept beside the results: results that were carried elsewhere can be looked at and reported without it.
+    fn load(&self, store: &Store) -> Result<(PathBuf, Plan)> {
+        let path = self.path();
+        if path.exists() {
+            let plan = suite::load(&path)?;
+            return Ok((path, plan));
+        }
+        let name = self.suite.to_string_lossy();
+        if self.suite.components().count() == 1 && store.plan_path(&name).exists() {
+            let plan = store.read_plan(&name)?;
+            return Ok((path, plan));
+        }
+        Err(UserError::config(no_such_suite(&name, &known_suites(store))))
+    }
+
+    /// The arguments that select the same runs again, for a shell.
+    pub fn again(&self, path: &Path) -> String {
+        let filters = self.filter.iter().map(|filter| format!(" --filter {}", quoted(filter)));
+        std::iter::once(quoted(&path.to_string_lossy())).chain(filters).collect()
     }
 
     /// The file meant: as given, or `suites/<name>.yaml`.
@@ -77,4 +91,40 @@ impl SuiteArguments {
         }
         self.suite.clone()
     }
+}
+
+/// The names that a suite may be called by: files in `suites/`, and suites with results.
+fn known_suites(store: &Store) -> Vec<String> {
+    let stems = |folder: &Path, extension: &str| -> Vec<String> {
+        let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let named = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
+        named.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    };
+    let mut names = stems(Path::new("suites"), "yaml");
+    names.extend(stems(&store.root().join("plans"), "json"));
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn no_such_suite(name: &str, known: &[String]) -> String {
+    let missing = format!("there is no suite `{name}`: no such file, and no suite of that name");
+    if known.is_empty() {
+        return format!("{missing} in `suites/` here or in the results folder; give the path of a YAML file");
+    }
+    let near = known
+        .iter()
+        .filter(|other| strsim::damerau_levenshtein(other, name) <= 1 + name.len() / 4)
+        .min_by_key(|other| strsim::damerau_levenshtein(other, name));
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("{missing}{near} (there are: {})", known.join(", "))
+}
+
+/// A word as a shell needs it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=,:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

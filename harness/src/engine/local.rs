@@ -138,21 +138,20 @@ impl LocalEngine {
         let mut child = self.start(&attempt)?;
         watcher.notice(&Notice::Began(run));
         let end = self.follow(&mut child, run, stop, watcher)?;
+        if matches!(end, End::Stopped) {
+            return Ok(None);
+        }
+        // What it published or wrote counts, also where its time was up while it did.
+        if let Some(outcome) = self.store.outcome(&run.id)?.or_else(|| attempt.outcome()) {
+            return Ok(Some(outcome));
+        }
         let (state, reason) = match end {
             End::Stopped => return Ok(None),
             End::TimedOut => {
-                let limit = self.timeout.unwrap_or_default().as_secs_f64() / 60.0;
-                (State::TimedOut, format!("it was stopped at its time limit of {limit} minutes"))
+                let limit = self.timeout.unwrap_or_default().as_secs_f64();
+                (State::TimedOut, format!("it was stopped at its time limit of {limit} s"))
             }
-            End::Exited(status) => {
-                if let Some(outcome) = self.store.outcome(&run.id)? {
-                    return Ok(Some(outcome));
-                }
-                if let Some(outcome) = attempt.outcome() {
-                    return Ok(Some(outcome));
-                }
-                describe_death(status, &attempt, memory::kills() > out_of_memory_kills)
-            }
+            End::Exited(status) => describe_death(status, &attempt, memory::kills() > out_of_memory_kills),
         };
         let outcome = Outcome {
             format: RECORD_FORMAT,

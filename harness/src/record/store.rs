@@ -16,7 +16,7 @@ use super::{
     results::{RecordedRun, Results},
 };
 use crate::{
-    plan::{Plan, PlannedRun},
+    plan::{PLAN_FORMAT, Plan, PlannedRun},
     spec::{RunId, RunSpec},
 };
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// In words, e.g. `write`.
         action: &'static str,
@@ -112,6 +112,8 @@ impl Store {
     pub fn outcome(&self, id: &RunId) -> Result<Option<Outcome>, StoreError> {
         let folder = self.result_folder(id);
         match read_json::<Outcome>(&folder.join("outcome.json"), "outcome") {
+            // A folder that was copied under another run's name says nothing about this one.
+            Ok(outcome) if outcome.id != *id => self.set_aside(id).map(|()| None),
             Ok(outcome) => Ok(Some(outcome)),
             Err(StoreError::Io { source, .. })
                 if source.kind() == io::ErrorKind::NotFound && !folder.exists() =>
@@ -295,7 +297,13 @@ impl Store {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn read_plan(&self, suite: &str) -> Result<Plan, StoreError> {
-        read_json(&self.plan_path(suite), "plan")
+        let path = self.plan_path(suite);
+        let plan: Plan = read_json(&path, "plan")?;
+        if plan.format == PLAN_FORMAT {
+            return Ok(plan);
+        }
+        let reason = format!("it has format {}, this program reads format {PLAN_FORMAT}", plan.format);
+        Err(StoreError::Corrupt { path, what: "plan", reason })
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use issue::suggestion;
 
 use crate::plan::Plan;
 use issue::{Issue, Span};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// Reads, checks and expands a suite's file.
 ///
@@ -63,14 +63,15 @@ pub fn load(path: &Path) -> Result<Plan, SuiteErrors> {
 /// Everything that is wrong with it, each with its place.
 pub fn parse(text: &str, source_name: &str) -> Result<Plan, SuiteErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut issues = Vec::new();
-    let plan = match tree::read(text) {
-        Ok(tree) => expand::expand(&tree, &mut issues),
-        Err(unreadable) => {
-            issues = unreadable;
-            None
-        }
-    };
+    let (tree, mut issues) = tree::read(text);
+    let refused: BTreeSet<Span> = issues.iter().map(|issue| issue.span).collect();
+    let plan = tree.and_then(|tree| {
+        let mut found = Vec::new();
+        let plan = expand::expand(&tree, &mut found);
+        // What could not be read has a stand-in, of which nothing more is to be said.
+        issues.extend(found.into_iter().filter(|issue| !refused.contains(&issue.span)));
+        plan
+    });
     match plan {
         Some(plan) if issues.is_empty() => Ok(plan),
         _ => Err(SuiteErrors::new(source_name, text, issues)),

@@ -7,7 +7,7 @@ use super::{
     walk::{AxisValue, Variant},
 };
 use crate::{
-    data::DatasetSpec,
+    data::{Augmenter, DatasetSpec},
     spec::{AlgorithmSpec, Training},
 };
 use apical_algorithms::{Problem, architecture::Architecture, architecture::ShapeError, rule::RuleEntry};
@@ -77,7 +77,7 @@ pub(super) fn datasets(
 }
 
 fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) {
-    let DatasetSpec { name, validation, subset, .. } = &part.value;
+    let DatasetSpec { name, validation, subset, augment, .. } = &part.value;
     let mut refuse = |path: &str, message: String, help: String| {
         issues.push(Issue::new(part.place(path), message).help(help));
     };
@@ -110,6 +110,9 @@ fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) 
         if size == Some(0) {
             refuse(path, "a subset of 0 samples leaves nothing".into(), "leave it out to use all".into());
         }
+    }
+    if let Err(reason) = Augmenter::new(augment) {
+        refuse("augment", reason, "list each change once".into());
     }
     let classes = facts.classes as usize;
     if *validation > 0 && *validation < classes {

@@ -125,21 +125,13 @@ impl Entry {
     }
 }
 
-/// Reads one YAML document.
-///
-/// # Errors
-/// The first syntax error, or every key that is no text or is given twice.
-pub(super) fn read(text: &str) -> Result<Node, Vec<Issue>> {
+/// Reads one YAML document: its value, unless the syntax is wrong, and everything that is wrong with it so far.
+/// A key that comes a second time, or is a list or a mapping, is left out; what else is refused keeps its place.
+pub(super) fn read(text: &str) -> (Option<Node>, Vec<Issue>) {
     let mut reader =
         Reader { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), nodes: 0, issues: Vec::new() };
-    match reader.document() {
-        Ok(node) if reader.issues.is_empty() => Ok(node),
-        Ok(_) => Err(reader.issues),
-        Err(fatal) => {
-            reader.issues.push(with_tab_remedy(fatal, text));
-            Err(reader.issues)
-        }
-    }
+    let node = reader.document().map_err(|fatal| reader.issues.push(with_tab_remedy(fatal, text))).ok();
+    (node, reader.issues)
 }
 
 fn with_tab_remedy(issue: Issue, text: &str) -> Issue {
@@ -312,17 +304,18 @@ impl<'a> Reader<'a> {
                 self.merge(span, &value, &mut merged);
                 continue;
             }
-            let Value::Text(key) = key.value else {
-                let issue = match &key.value {
-                    Value::List(_) | Value::Map(_) => Issue::new(span, "a key must be text"),
-                    scalar => {
-                        let found = Node { span, value: scalar.clone() }.to_json();
-                        Issue::new(span, format!("a key must be text, and `{found}` is not"))
-                            .help(format!("put it in quotes: \"{found}\""))
-                    }
-                };
-                self.issues.push(issue);
-                continue;
+            let key = match key.value {
+                Value::Text(key) => key,
+                Value::List(_) | Value::Map(_) => {
+                    self.issues.push(Issue::new(span, "a key must be text"));
+                    continue;
+                }
+                scalar => {
+                    let found = Node { span, value: scalar }.to_json().to_string();
+                    let issue = Issue::new(span, format!("a key must be text, and `{found}` is not"));
+                    self.issues.push(issue.help(format!("put it in quotes: \"{found}\"")));
+                    found
+                }
             };
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.key_span.line;
