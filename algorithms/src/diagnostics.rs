@@ -31,6 +31,12 @@ pub struct LayerDiagnostics {
     pub weight_change: Option<f64>,
     /// ‖d − d′‖ / ‖d′‖, d′ being the rule's direction at the last measurement.
     pub direction_change: Option<f64>,
+    /// ‖g(f(x)) − x‖ / ‖x‖ of the layer's inverse g at its input x; only of rules with inverses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconstruction_error: Option<f64>,
+    /// ‖ĥ − h‖ / ‖h‖ of the layer's target ĥ and its activity h; only of rules with targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_distance: Option<f64>,
 }
 
 /// Measures a rule on one batch again and again, so that differences between measurements come from
@@ -86,6 +92,7 @@ impl Probe {
     ) -> Vec<LayerDiagnostics> {
         let layers = network.layers.len();
         let feedback = rule.feedback_weights(network);
+        let targets = rule.target_diagnostics(network, loss, &self.batch);
         let directions = weight_directions(rule.directions(network, loss, &self.batch).directions, layers);
         let gradients = weight_directions(rules::gradient(network, loss, &self.batch).directions, layers);
         // A copy: training changes the network's own tensors in place.
@@ -99,6 +106,7 @@ impl Probe {
             let gradient = at(&gradients, index);
             let feedback = at(&feedback, index).map(|feedback| feedback.to_kind(Kind::Double));
             let feedback = feedback.as_ref();
+            let targets = targets.get(index).copied().unwrap_or_default();
             LayerDiagnostics {
                 layer: layer.name.clone(),
                 gradient_angle: both(direction, gradient, angle),
@@ -107,6 +115,8 @@ impl Probe {
                 weight_norm: weight.map_or(0.0, norm),
                 weight_change: both(weight, at(&last_weights, index), relative_change),
                 direction_change: both(direction, at(&last_directions, index), relative_change),
+                reconstruction_error: targets.reconstruction_error,
+                target_distance: targets.target_distance,
             }
         };
         network.layers.iter().enumerate().map(describe).collect()

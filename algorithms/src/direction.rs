@@ -27,6 +27,10 @@ pub enum Role {
     Bias,
     /// Learned feedback weights, shaped like `θ`.
     Feedback,
+    /// `φ` of the layer's inverse, shaped like `θ`.
+    InverseWeight,
+    /// `c` of the layer's inverse, shaped like the layer's input.
+    InverseBias,
 }
 
 impl std::fmt::Display for ParameterKey {
@@ -35,6 +39,8 @@ impl std::fmt::Display for ParameterKey {
             Role::Weight => "weight",
             Role::Bias => "bias",
             Role::Feedback => "feedback",
+            Role::InverseWeight => "inverse-weight",
+            Role::InverseBias => "inverse-bias",
         };
         write!(f, "{}.{role}", self.layer)
     }
@@ -141,6 +147,8 @@ impl std::str::FromStr for ParameterKey {
             "weight" => Role::Weight,
             "bias" => Role::Bias,
             "feedback" => Role::Feedback,
+            "inverse-weight" => Role::InverseWeight,
+            "inverse-bias" => Role::InverseBias,
             _ => return Err(()),
         };
         Ok(Self { layer: layer.parse().map_err(|_| ())?, role })

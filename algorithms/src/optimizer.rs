@@ -4,7 +4,7 @@
 
 use crate::{
     Problem,
-    direction::{Direction, ParameterKey},
+    direction::{Direction, ParameterKey, Role},
     native::axpby_,
 };
 use schemars::JsonSchema;
@@ -272,6 +272,56 @@ impl Optimizer {
         Ok(())
     }
 }
+
+/// A network's optimizer, and that of a rule's inverses: they may differ, and step apart from each other.
+#[derive(Debug)]
+pub struct Optimizers {
+    forward: Optimizer,
+    inverse: Optimizer,
+}
+
+impl Optimizers {
+    /// Optimizers before their first step; inverses without one of their own have another of the same kind.
+    pub fn new(forward: OptimizerConfig, inverse: Option<OptimizerConfig>, clip_norm: Option<f64>) -> Self {
+        let inverse = Optimizer::new(inverse.unwrap_or_else(|| forward.clone()), clip_norm);
+        Self { forward: Optimizer::new(forward, clip_norm), inverse }
+    }
+
+    /// Moves every parameter along its direction, each by its own optimizer; an optimizer without directions takes
+    /// no step.
+    pub fn step(&mut self, directions: Vec<Direction>, rate_factor: f64) {
+        let of_inverse =
+            |direction: &Direction| matches!(direction.key.role, Role::InverseWeight | Role::InverseBias);
+        let (inverse, forward): (Vec<_>, Vec<_>) = directions.into_iter().partition(of_inverse);
+        for (optimizer, directions) in [(&mut self.forward, forward), (&mut self.inverse, inverse)] {
+            if !directions.is_empty() {
+                optimizer.step(directions, rate_factor);
+            }
+        }
+    }
+
+    /// Everything that the next step depends on, by name; what a checkpoint holds.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let inverse =
+            self.inverse.state().into_iter().map(|(name, value)| (format!("{INVERSE}{name}"), value));
+        self.forward.state().into_iter().chain(inverse).collect()
+    }
+
+    /// Restores what [`Self::state`] gave, on the device of the parameters.
+    ///
+    /// # Errors
+    /// Names an entry that no optimizer writes.
+    pub fn restore(&mut self, state: Vec<(String, Tensor)>) -> Result<(), String> {
+        let (inverse, forward): (Vec<_>, Vec<_>) =
+            state.into_iter().partition(|(name, _)| name.starts_with(INVERSE));
+        let inverse = inverse.into_iter().map(|(name, value)| (name[INVERSE.len()..].to_owned(), value));
+        self.forward.restore(forward)?;
+        self.inverse.restore(inverse.collect())
+    }
+}
+
+/// How the names of the inverses' optimizer state begin.
+const INVERSE: &str = "inverse/";
 
 /// The direction multiplied out, plus `weight_decay` times the parameter.
 fn decayed(direction: &Direction, parameter: &Tensor, weight_decay: f64) -> Tensor {

@@ -1,6 +1,9 @@
 //! What a learning rule is, what it declares about itself, and the registry of all of them.
 
-use crate::{Problem, direction::Direction, loss::Loss, network::Network, randomness::Streams};
+use crate::{
+    Problem, architecture::LayerPlan, direction::Direction, loss::Loss, network::Network,
+    optimizer::OptimizerConfig, randomness::Streams,
+};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -26,6 +29,15 @@ pub struct Step {
     pub directions: Vec<Direction>,
 }
 
+/// What a rule that sets targets says of one layer; a value is absent where it is undefined.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct TargetDiagnostics {
+    /// ‖g(f(h)) − h‖ / ‖h‖ over the batch, h being the layer's input, f the layer and g its inverse; no unit.
+    pub reconstruction_error: Option<f64>,
+    /// ‖ĥ − h‖ / ‖h‖ over the batch, h being the layer's activity and ĥ its target; no unit.
+    pub target_distance: Option<f64>,
+}
+
 /// A learning rule, with whatever it keeps beside the network: feedback weights, inverses, states.
 pub trait LearningRule {
     /// The direction in which this batch moves each parameter. Nothing is applied.
@@ -39,6 +51,31 @@ pub trait LearningRule {
     /// Called before each epoch's first batch, LibTorch's generator being at the start of a stream of the
     /// epoch's own. Epochs count from 0.
     fn begin_epoch(&mut self, _epoch: usize) {}
+
+    /// How many passes over the training data come before an epoch's own, in which inverses alone learn.
+    fn inverse_passes(&self, _epoch: usize) -> usize {
+        0
+    }
+
+    /// The directions of the rule's inverses for a batch of such a pass. Nothing is applied.
+    fn inverse_directions(&mut self, _network: &Network, _loss: Loss, _batch: &Batch) -> Vec<Direction> {
+        Vec::new()
+    }
+
+    /// The optimizer of the rule's inverses, where it is another than that of the network.
+    fn inverse_optimizer(&self) -> Option<OptimizerConfig> {
+        None
+    }
+
+    /// For each layer, how far its target lies and how well its inverse inverts; empty where there are none.
+    fn target_diagnostics(
+        &mut self,
+        _network: &Network,
+        _loss: Loss,
+        _batch: &Batch,
+    ) -> Vec<TargetDiagnostics> {
+        Vec::new()
+    }
 
     /// The rule's own tensors by name, sharing their storage: what a checkpoint must hold beside the network.
     fn parameters(&self) -> Vec<(String, Tensor)> {
@@ -109,6 +146,11 @@ pub trait Registered: LearningRule + Sized + 'static {
     /// Sets the rule up for a network, whose initial weights it may replace where its paper does so.
     /// Feedback weights and the like are drawn from the stream `feedback weights`.
     fn new(config: Self::Config, network: &mut Network, streams: Streams) -> Self;
+
+    /// Why the rule cannot teach a network of these layers, and what would help. Most rules can teach any.
+    fn refusal(_layers: &[LayerPlan]) -> Option<String> {
+        None
+    }
 }
 
 /// A registered rule.
@@ -136,6 +178,7 @@ pub struct Functions {
     schema: fn() -> Schema,
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
     build: Build,
+    refusal: fn(&[LayerPlan]) -> Option<String>,
 }
 
 impl Functions {
@@ -149,9 +192,14 @@ impl Functions {
             },
             build: |value, network, streams| {
                 let config = decode::<R::Config>(&value)?;
+                let layers: Vec<LayerPlan> = network.layers.iter().map(LayerPlan::from).collect();
+                if let Some(reason) = R::refusal(&layers) {
+                    return Err(vec![Problem::at("", reason)]);
+                }
                 streams.enter("feedback weights", 0);
                 Ok(Box::new(R::new(config, network, streams)))
             },
+            refusal: R::refusal,
         }
     }
 }
@@ -203,10 +251,15 @@ impl RuleEntry {
         (self.functions.resolve)(config)
     }
 
+    /// Why the rule cannot teach a network of these layers, and what would help.
+    pub fn refusal(&self, layers: &[LayerPlan]) -> Option<String> {
+        (self.functions.refusal)(layers)
+    }
+
     /// Sets the rule up for a network.
     ///
     /// # Errors
-    /// What is wrong with the configuration.
+    /// What is wrong with the configuration, or why the rule refuses the network (a problem without a path).
     pub fn build(
         &self,
         config: Value,

@@ -10,7 +10,7 @@ use crate::{
         checkpoint::Progress,
         event::{EpochTiming, RECORD_FORMAT, Started},
     },
-    spec::{Precision, RunSpec, Selection},
+    spec::{Precision, RunSpec, Selection, Training as TrainingSpec},
 };
 use anyhow::{Context, Result, anyhow};
 use apical_algorithms::{
@@ -18,7 +18,7 @@ use apical_algorithms::{
     diagnostics::{LayerDiagnostics, Probe},
     loss::{Loss, correct_predictions},
     network::Network,
-    optimizer::Optimizer,
+    optimizer::Optimizers,
     randomness::Streams,
     rule::{self, Batch, LearningRule},
 };
@@ -138,7 +138,7 @@ struct Training<'a> {
     streams: Streams,
     network: Network,
     rule: Box<dyn LearningRule>,
-    optimizer: Optimizer,
+    optimizers: Optimizers,
     probe: Option<Probe>,
     progress: Progress,
     /// The parameters of the epoch selected so far, where that need not be the last.
@@ -158,11 +158,11 @@ impl<'a> Training<'a> {
         let entry = rule::find(&spec.algorithm.rule)
             .ok_or_else(|| anyhow!("there is no learning rule `{}` in this build", spec.algorithm.rule))?;
         let rule = entry.build(spec.algorithm.config.clone(), &mut network, streams).map_err(|problems| {
-            let problems: Vec<_> =
-                problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
-            anyhow!("the configuration of `{}` is wrong: {}", entry.name, problems.join("; "))
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow!("`{}` cannot be set up: {}", entry.name, problems.join("; "))
         })?;
-        let optimizer = Optimizer::new(spec.training.optimizer.clone(), spec.training.clip_norm);
+        let own = rule.inverse_optimizer();
+        let optimizers = Optimizers::new(spec.training.optimizer.clone(), own, spec.training.clip_norm);
         let mut training = Self {
             spec,
             dataset,
@@ -170,7 +170,7 @@ impl<'a> Training<'a> {
             streams,
             network,
             rule,
-            optimizer,
+            optimizers,
             probe: None,
             progress: Progress {
                 spec: spec.canonical_json(),
@@ -218,18 +218,15 @@ impl<'a> Training<'a> {
     /// Trains for one epoch, counted from 1. The inner error says how it diverged.
     fn epoch(&mut self, epoch: u32) -> Result<Result<Metrics, String>> {
         let index = epoch as usize - 1;
-        let train = &self.dataset.train;
-        let batch_size = self.spec.training.batch_size as usize;
-        let order = data::epoch_order(train.len(), self.streams.seed("data order", index));
-        let augmentation = (self.dataset.augmenter, self.streams.seed("augmentation", index));
-        let batches =
-            Batches::training(train, &order, batch_size, &self.dataset.normalizer, augmentation, self.kind)?;
+        for pass in 0..self.rule.inverse_passes(index) {
+            self.inverse_pass(index, pass)?;
+        }
+        let batches = self.batches("", index)?;
         let steps = batches.len();
-        let epochs = self.spec.training.epochs as usize;
-        let schedule = &self.spec.training.schedule;
+        let batch_size = self.spec.training.batch_size as usize;
         self.streams.enter("learning", index);
         self.rule.begin_epoch(index);
-        let mut meter = Meter::new(train.labels.device());
+        let mut meter = Meter::new(self.dataset.train.labels.device());
         for (number, batch) in batches.enumerate() {
             let data::Batch { images, labels } = batch?;
             let batch = Batch { inputs: images, labels };
@@ -240,14 +237,42 @@ impl<'a> Training<'a> {
                     "the training loss was {loss} in epoch {epoch}, after {samples} samples of it"
                 )));
             }
-            let factor = schedule.factor(index, number as f64 / steps as f64, epochs);
-            self.optimizer.step(step.directions, factor);
+            self.optimizers.step(step.directions, self.rate_factor(index, number, steps));
         }
         let metrics = meter.metrics();
         if !metrics.loss.is_finite() {
             return Ok(Err(format!("the training loss was {} in epoch {epoch}", metrics.loss)));
         }
         Ok(Ok(metrics))
+    }
+
+    /// One pass over the data in which the rule's inverses alone learn, with an order of its own.
+    fn inverse_pass(&mut self, index: usize, pass: usize) -> Result<()> {
+        let purpose = format!(", inverse pass {pass}");
+        let batches = self.batches(&purpose, index)?;
+        let steps = batches.len();
+        self.streams.enter(&format!("learning{purpose}"), index);
+        for (number, batch) in batches.enumerate() {
+            let data::Batch { images, labels } = batch?;
+            let batch = Batch { inputs: images, labels };
+            let directions = self.rule.inverse_directions(&self.network, self.spec.training.loss, &batch);
+            self.optimizers.step(directions, self.rate_factor(index, number, steps));
+        }
+        Ok(())
+    }
+
+    /// The training batches of a pass, in an order and with an augmentation of its own.
+    fn batches(&self, pass: &str, index: usize) -> Result<Batches<'a>> {
+        let Dataset { train, normalizer, augmenter, .. } = self.dataset;
+        let order = data::epoch_order(train.len(), self.streams.seed(&format!("data order{pass}"), index));
+        let augmentation = (*augmenter, self.streams.seed(&format!("augmentation{pass}"), index));
+        let batch_size = self.spec.training.batch_size as usize;
+        Ok(Batches::training(train, &order, batch_size, normalizer, augmentation, self.kind)?)
+    }
+
+    fn rate_factor(&self, index: usize, step: usize, steps: usize) -> f64 {
+        let TrainingSpec { schedule, epochs, .. } = &self.spec.training;
+        schedule.factor(index, step as f64 / steps as f64, *epochs as usize)
     }
 
     /// What the network does at the end of an epoch; nothing where a loss is not finite.
@@ -347,7 +372,7 @@ impl<'a> Training<'a> {
         let mut add = |prefix: &str, state: Vec<(String, Tensor)>| {
             tensors.extend(state.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
         };
-        add("optimizer.", self.optimizer.state());
+        add("optimizer.", self.optimizers.state());
         add("probe.", self.probe.as_ref().map(Probe::state).unwrap_or_default());
         let share = |selected: &Vec<(String, Tensor)>| {
             selected.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
@@ -362,7 +387,7 @@ impl<'a> Training<'a> {
             state.into_iter().map(|(name, tensor)| (name, tensor.to_device(device))).collect()
         };
         self.set_parameters(&checkpoint.tensors)?;
-        self.optimizer
+        self.optimizers
             .restore(on_device(checkpoint.under("optimizer.")))
             .map_err(|reason| anyhow!(reason))?;
         if let Some(probe) = &mut self.probe {

@@ -26,6 +26,18 @@ pub struct LayerPlan {
     pub output_shape: Vec<i64>,
 }
 
+impl From<&Layer> for LayerPlan {
+    fn from(layer: &Layer) -> Self {
+        Self {
+            name: layer.name.clone(),
+            map: Rc::clone(&layer.map),
+            activation: layer.activation,
+            pool: layer.pool,
+            output_shape: layer.output_shape.clone(),
+        }
+    }
+}
+
 /// Where and in which precision a network lives.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {

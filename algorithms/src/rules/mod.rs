@@ -1,4 +1,4 @@
-//! One file per rule, and one line here.
+//! One file per rule or family, and one line per rule here.
 
 mod bp;
 mod dfa;
@@ -6,6 +6,7 @@ mod fa;
 mod kp;
 mod sign_symmetry;
 mod support;
+mod target_propagation;
 
 use crate::rule::RuleEntry;
 
@@ -21,4 +22,8 @@ pub static ALL: &[&RuleEntry] = &[
     &sign_symmetry::BATCHWISE_RANDOM,
     &sign_symmetry::FIXED_RANDOM,
     &kp::ENTRY,
+    &target_propagation::TP,
+    &target_propagation::DTP,
+    &target_propagation::SDTP,
+    &target_propagation::AO_SDTP,
 ];

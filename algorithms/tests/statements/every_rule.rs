@@ -1,13 +1,14 @@
 //! What holds for every rule of the registry, present and to come.
 
 use crate::support::{
-    LOSSES, SMALL_IMAGE, assert_equal, generator, network, randn, random_batch, rule, small_architectures,
+    LOSSES, SMALL_IMAGE, architectures_of, assert_equal, generator, network, randn, random_batch, rule,
+    teaches,
 };
 use apical_algorithms::{
     direction::Role,
     loss::Loss,
-    optimizer::{Optimizer, OptimizerConfig},
-    rule::{Batch, registry},
+    optimizer::{OptimizerConfig, Optimizers},
+    rule::{Batch, LearningRule, registry},
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -17,16 +18,21 @@ fn finite(tensor: &Tensor) -> bool {
     tensor.isfinite().all().int64_value(&[]) == 1
 }
 
-fn optimizer(learning_rate: f64, momentum: f64) -> Optimizer {
+fn optimizers(rule: &dyn LearningRule, learning_rate: f64, momentum: f64) -> Optimizers {
     let config = json!({"sgd": {"learning_rate": learning_rate, "momentum": momentum}});
-    Optimizer::new(serde_json::from_value::<OptimizerConfig>(config).unwrap(), None)
+    let config = serde_json::from_value::<OptimizerConfig>(config).unwrap();
+    Optimizers::new(config, rule.inverse_optimizer(), None)
+}
+
+fn is_forward(role: Role) -> bool {
+    matches!(role, Role::Weight | Role::Bias)
 }
 
 #[test]
 fn every_rule_steps_on_every_kind_of_network_with_every_loss() {
     let _generator = generator(51);
     for entry in registry() {
-        for (architecture, description) in small_architectures() {
+        for (architecture, description) in architectures_of(entry) {
             for loss in LOSSES {
                 let mut network = network(&description, SMALL_IMAGE, 4);
                 let mut rule = rule(entry.name, json!({}), &mut network);
@@ -37,16 +43,18 @@ fn every_rule_steps_on_every_kind_of_network_with_every_loss() {
                 assert_eq!(step.output.size(), [5, 4]);
                 assert_equal(&rule.output(&network, &batch.inputs), &step.output);
                 let mut keys = BTreeSet::new();
-                for direction in &step.directions {
+                let inverses = rule.inverse_directions(&network, loss, &batch);
+                let inverses = inverses.iter().filter(|_| rule.inverse_passes(0) > 0);
+                for direction in step.directions.iter().chain(inverses) {
                     assert!(keys.insert(direction.key), "{} twice", direction.key);
                     assert_eq!(direction.materialize().size(), direction.parameter.size());
                     assert!(finite(&direction.materialize()), "{}", direction.key);
                 }
-                let learning = keys.iter().filter(|key| key.role != Role::Feedback).count();
+                let learning = keys.iter().filter(|key| is_forward(key.role)).count();
                 assert_eq!(learning, 2 * network.layers.len(), "every weight and bias learns");
                 let before: Vec<Tensor> =
                     network.parameters().iter().map(|(_, tensor)| tensor.copy()).collect();
-                optimizer(0.1, 0.0).step(step.directions, 1.0);
+                optimizers(&*rule, 0.1, 0.0).step(step.directions, 1.0);
                 for ((name, now), before) in network.parameters().iter().zip(before) {
                     assert!(finite(now) && !now.equal(&before), "{name} did not move");
                 }
@@ -59,13 +67,17 @@ fn every_rule_steps_on_every_kind_of_network_with_every_loss() {
 fn taking_directions_changes_no_weight() {
     let _generator = generator(52);
     for entry in registry() {
-        let mut network = network(&small_architectures()[1].1, SMALL_IMAGE, 4);
+        let mut network = network(&architectures_of(entry)[1].1, SMALL_IMAGE, 4);
         let mut rule = rule(entry.name, json!({}), &mut network);
         let before: Vec<Tensor> = network.parameters().iter().map(|(_, tensor)| tensor.copy()).collect();
-        let _ = rule.directions(&network, Loss::CrossEntropy, &random_batch(5, SMALL_IMAGE, 4));
-        for ((name, now), before) in network.parameters().iter().zip(before) {
+        let own: Vec<Tensor> = rule.parameters().iter().map(|(_, tensor)| tensor.copy()).collect();
+        let batch = random_batch(5, SMALL_IMAGE, 4);
+        let _ = rule.inverse_directions(&network, Loss::CrossEntropy, &batch);
+        let _ = rule.directions(&network, Loss::CrossEntropy, &batch);
+        let after = network.parameters().into_iter().chain(rule.parameters());
+        for ((name, now), before) in after.zip(before.into_iter().chain(own)) {
             println!("{} {name}", entry.name);
-            assert_equal(now, &before);
+            assert_equal(&now, &before);
         }
     }
 }
@@ -90,18 +102,26 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
         json!({"locally_connected": {"layers": [
             {"local": {"channels": 4, "kernel": 3, "stride": 2, "padding": 1}},
             {"local": {"channels": 8, "kernel": 3}}, {"dense": 20}]}}),
+        json!({"cnn": {"layers": [
+            {"conv": {"channels": 8, "kernel": 3, "stride": 2, "padding": 1}},
+            {"conv": {"channels": 16, "kernel": 3}}, {"dense": 20}]}}),
     ];
     for entry in registry() {
-        for description in &architectures {
+        for description in architectures.iter().filter(|description| teaches(entry, description)) {
             let mut network = network(description, SMALL_IMAGE, 4);
             let mut rule = rule(entry.name, json!({}), &mut network);
             let patterns = randn(&[4, SMALL_IMAGE[0], SMALL_IMAGE[1], SMALL_IMAGE[2]]);
-            let mut optimizer = optimizer(0.05, 0.9);
+            let mut optimizers = optimizers(&*rule, 0.05, 0.9);
             let mut losses = Vec::new();
             for _ in 0..150 {
+                if rule.inverse_passes(1) > 0 {
+                    let batch = separable(32, &patterns);
+                    let inverses = rule.inverse_directions(&network, Loss::CrossEntropy, &batch);
+                    optimizers.step(inverses, 1.0);
+                }
                 let step = rule.directions(&network, Loss::CrossEntropy, &separable(32, &patterns));
                 losses.push(step.loss.double_value(&[]));
-                optimizer.step(step.directions, 1.0);
+                optimizers.step(step.directions, 1.0);
             }
             let late = losses[140..].iter().sum::<f64>() / 10.0;
             println!("{} on {description}: {} → {late}", entry.name, losses[0]);
@@ -114,7 +134,7 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
 fn a_rule_set_up_twice_from_one_seed_is_the_same_rule() {
     let _generator = generator(54);
     for entry in registry() {
-        let mut network = network(&small_architectures()[1].1, SMALL_IMAGE, 4);
+        let mut network = network(&architectures_of(entry)[1].1, SMALL_IMAGE, 4);
         let first = rule(entry.name, json!({}), &mut network);
         // Whatever was drawn in between.
         let _ = randn(&[17]);

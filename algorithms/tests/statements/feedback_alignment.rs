@@ -1,8 +1,8 @@
 //! The feedback-alignment family: where each rule coincides with backpropagation, and what sets it apart.
 
 use crate::support::{
-    LOSSES, SMALL_IMAGE, assert_close, assert_equal, by_key, generator, network, random_batch, rule,
-    small_architectures,
+    LOSSES, SMALL_IMAGE, architectures_of, assert_close, assert_equal, by_key, generator, network,
+    random_batch, rule, small_architectures,
 };
 use apical_algorithms::{
     direction::{ParameterKey, Role},
@@ -102,7 +102,7 @@ fn dfa_carries_the_error_to_pooled_maps_through_the_local_block_only() {
 fn every_rule_teaches_the_output_layer_as_backprop_does() {
     let _generator = generator(34);
     for entry in registry() {
-        for (architecture, description) in small_architectures() {
+        for (architecture, description) in architectures_of(entry) {
             let mut network = network(&description, SMALL_IMAGE, 4);
             let batch = random_batch(5, SMALL_IMAGE, 4);
             let mut candidate = rule(entry.name, json!({}), &mut network);

@@ -6,7 +6,7 @@ use apical_algorithms::{
     loss::Loss,
     network::Network,
     randomness::Streams,
-    rule::{self, Batch, LearningRule},
+    rule::{self, Batch, LearningRule, RuleEntry},
 };
 use serde_json::{Value, json};
 use std::{
@@ -97,6 +97,12 @@ pub fn small_architectures() -> Vec<(&'static str, Value)> {
             {"conv": {"channels": 3, "kernel": 2}}, "global_average_pool", {"dense": 5}]}}),
         ),
         (
+            "cnn with strides",
+            json!({"cnn": {"layers": [
+            {"conv": {"channels": 4, "kernel": 3, "stride": 2, "padding": 1}},
+            {"conv": {"channels": 5, "kernel": 2, "stride": 2}}, {"dense": 6}]}}),
+        ),
+        (
             "locally connected",
             json!({"locally_connected": {"layers": [
             {"local": {"channels": 3, "kernel": 3, "stride": 2, "padding": 1}},
@@ -110,5 +116,23 @@ pub fn small_architectures() -> Vec<(&'static str, Value)> {
         ),
     ]
 }
+
+/// Those of [`small_architectures`] that a rule can teach.
+pub fn architectures_of(entry: &RuleEntry) -> Vec<(&'static str, Value)> {
+    let mut all = small_architectures();
+    all.retain(|(_, description)| teaches(entry, description));
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    for kind in ["mlp", "cnn with strides", "locally connected"] {
+        assert!(names.contains(&kind), "{} does not teach {kind}", entry.name);
+    }
+    all
+}
+
+/// Whether a rule does not refuse an architecture.
+pub fn teaches(entry: &RuleEntry, description: &Value) -> bool {
+    let architecture: Architecture = serde_json::from_value(description.clone()).unwrap();
+    entry.refusal(&architecture.plan(SMALL_IMAGE, 4).unwrap()).is_none()
+}
+
 /// The image size of [`small_architectures`].
 pub const SMALL_IMAGE: [i64; 3] = [2, 9, 9];

@@ -229,5 +229,7 @@ fn layer_columns<'r>() -> Vec<Column<LayerRow<'r>>> {
         ("weight_norm", Real, |(.., layer)| real(layer.weight_norm)),
         ("weight_change", Real, |(.., layer)| Value::Real(layer.weight_change)),
         ("direction_change", Real, |(.., layer)| Value::Real(layer.direction_change)),
+        ("reconstruction_error", Real, |(.., layer)| Value::Real(layer.reconstruction_error)),
+        ("target_distance", Real, |(.., layer)| Value::Real(layer.target_distance)),
     ]
 }

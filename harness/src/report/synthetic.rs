@@ -104,6 +104,7 @@ impl Synthetic {
     fn run(&self, planned: PlannedRun, place: [usize; 4], depth: usize) -> RecordedRun {
         let [dataset, architecture, rule, seed] = place;
         let top = 0.98 - 0.35 * dataset as f64 + 0.008 * architecture as f64 - 0.006 * rule as f64;
+        let has_targets = planned.spec.algorithm.rule.ends_with("tp");
         let layers: Vec<String> = (1..=depth + 1).map(|layer| format!("{layer}.dense")).collect();
         let metrics = |epoch: u32, optimism: f64| {
             let noise = 0.004 * wobble(&[dataset, architecture, rule, seed, epoch as usize]);
@@ -153,6 +154,10 @@ impl Synthetic {
                                 .then(|| 0.4 / f64::from(epoch * epoch) * (1.0 + rule as f64 / 5.0)),
                             direction_change: (epoch > 0)
                                 .then(|| 1.2 + 0.1 * wobble(&[rule, seed, index, epoch as usize])),
+                            reconstruction_error: (has_targets && index > 0)
+                                .then(|| 0.9 / f64::from(epoch + 1) + 0.02 * wobble(&[seed, index])),
+                            target_distance: (has_targets && !last)
+                                .then(|| 0.05 / f64::from(epoch + 1) * (1.0 + index as f64)),
                         }
                     })
                     .collect(),

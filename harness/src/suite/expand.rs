@@ -281,6 +281,14 @@ impl Expansion<'_> {
                     }
                     (kept, used) = (true, true);
                     parts::check_batch(setting.training, dataset, self.issues);
+                    let network = (labels[1].label.as_str(), architecture);
+                    self.fits.check_rule(
+                        &labels[2].label,
+                        setting.algorithm,
+                        network,
+                        dataset.1,
+                        self.issues,
+                    );
                     let spec = RunSpec {
                         format: SPEC_FORMAT,
                         seed: 0,

@@ -10,7 +10,11 @@ use crate::{
     data::{Augmenter, DatasetSpec},
     spec::{AlgorithmSpec, Training},
 };
-use apical_algorithms::{Problem, architecture::Architecture, architecture::ShapeError, rule::RuleEntry};
+use apical_algorithms::{
+    Problem,
+    architecture::{Architecture, LayerPlan, ShapeError},
+    rule::{self, RuleEntry},
+};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -185,14 +189,13 @@ pub(super) fn check_batch(
 fn report(node: &Node, at: Span, problems: Vec<Problem>, issues: &mut Vec<Issue>) {
     for Problem { path, message } in problems {
         let span = node.span_at(&path).unwrap_or(at);
-        let message = if path.is_empty() { message } else { format!("`{path}` {message}") };
-        issues.push(Issue::new(span, message));
+        issues.push(Issue::new(span, Problem { path, message }.to_string()));
     }
 }
 
-/// Whether architectures fit datasets, worked out once for each pair.
+/// Whether architectures fit datasets, and rules architectures; layers are worked out once for each pair.
 #[derive(Debug, Default)]
-pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Option<ShapeError>>);
+pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Result<Vec<LayerPlan>, ShapeError>>);
 
 impl Fits {
     /// Reports an architecture that can't read a dataset's images.
@@ -203,10 +206,7 @@ impl Fits {
         (dataset, facts): &(Part<DatasetSpec>, Facts),
         issues: &mut Vec<Issue>,
     ) {
-        let key = (architecture.node.to_json().to_string(), facts.shape, facts.classes);
-        let refused =
-            self.0.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes).err());
-        if let Some(error) = refused {
+        if let Err(error) = self.layers(architecture, *facts) {
             let kind = architecture.node.entries().first().map_or("", |entry| &entry.key);
             let layer = architecture.node.get(kind).map(|settings| match settings.entry("layers") {
                 Some(_) => format!("{kind}.layers.{}", error.layer - 1),
@@ -223,5 +223,32 @@ impl Fits {
                 )),
             );
         }
+    }
+
+    /// Reports a rule that can't teach an architecture.
+    pub fn check_rule(
+        &mut self,
+        label: &str,
+        algorithm: &Part<AlgorithmSpec>,
+        (architecture_label, architecture): (&str, &Part<Architecture>),
+        facts: Facts,
+        issues: &mut Vec<Issue>,
+    ) {
+        let Ok(layers) = self.layers(architecture, facts) else { return };
+        if let Some(reason) = rule::find(&algorithm.value.rule).and_then(|entry| entry.refusal(layers)) {
+            let message = format!("`{label}` can't teach the architecture `{architecture_label}`: {reason}");
+            issues.push(Issue::new(algorithm.at, message).help(format!(
+                "or leave the pair out: `exclude: [{{algorithm: {label}, architecture: {architecture_label}}}]`"
+            )));
+        }
+    }
+
+    fn layers(
+        &mut self,
+        architecture: &Part<Architecture>,
+        facts: Facts,
+    ) -> &Result<Vec<LayerPlan>, ShapeError> {
+        let key = (architecture.node.to_json().to_string(), facts.shape, facts.classes);
+        self.0.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes))
     }
 }

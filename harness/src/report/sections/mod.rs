@@ -12,6 +12,7 @@ mod protocol;
 mod provenance;
 mod sample_images;
 mod statistics;
+mod targets;
 
 use super::{Content, Context};
 
@@ -30,6 +31,7 @@ pub(super) static ALL: &[Section] = &[
     Section { title: "Learning curves", render: learning_curves::render },
     Section { title: "Alignment", render: alignment::render },
     Section { title: "Learning dynamics", render: dynamics::render },
+    Section { title: "Targets and inverses", render: targets::render },
     Section { title: "Cost", render: cost::render },
     Section { title: "The rules and what they assume", render: literature::render },
     Section { title: "The data", render: sample_images::render },
@@ -41,5 +43,10 @@ pub(super) static ALL: &[Section] = &[
 
 /// How the names of all figures begin, so that those of an earlier report can be told from other files. The sample
 /// images are not among them: they stay true when the data is gone.
-pub(super) static FIGURES: &[&str] =
-    &[learning_curves::FIGURE, alignment::FIGURE, alignment::FEEDBACK_FIGURE, dynamics::FIGURE];
+pub(super) static FIGURES: &[&str] = &[
+    learning_curves::FIGURE,
+    alignment::FIGURE,
+    alignment::FEEDBACK_FIGURE,
+    dynamics::FIGURE,
+    targets::FIGURE,
+];
