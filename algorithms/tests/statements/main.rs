@@ -15,3 +15,5 @@ mod optimizers;
 mod pooling;
 mod registry;
 mod support;
+mod target_propagation;
+mod target_propagation_golden;

@@ -14,6 +14,8 @@
 
 mod config;
 mod inverse;
+#[cfg(test)]
+mod tests;
 mod variants;
 
 use self::{

@@ -39,8 +39,9 @@ pub struct AuxiliaryOutput;
 impl Variant for Plain {
     const DIFFERENCE: bool = false;
 
+    /// Losses averaged over features: a target lies as far off as its inverse is wrong, and pulls accordingly.
     fn defaults() -> Config<Self> {
-        difference()
+        Config { local_loss_reduction: LocalLossReduction::Mean, pretraining_epochs: 5, ..difference() }
     }
 }
 
