@@ -11,7 +11,7 @@
 use apical_algorithms::{
     architecture::{Architecture, Options},
     loss::Loss,
-    optimizer::{Optimizer, OptimizerConfig},
+    optimizer::{OptimizerConfig, Optimizers},
     randomness::Streams,
     rule::{self, Batch},
 };
@@ -57,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rule = entry
         .build(serde_json::from_str(&options["config"])?, &mut network, streams)
         .map_err(|problems| format!("{problems:?}"))?;
-    let mut optimizer = Optimizer::new(optimizer, None);
+    // Inverses, where a rule has some, take the same kind of step.
+    let mut optimizers = Optimizers::new(optimizer, None, None);
     let images = Tensor::randint(256, [SAMPLES, channels, height, width], (Kind::Uint8, Device::Cpu));
     let labels = Tensor::randint(CLASSES, [SAMPLES], (Kind::Int64, Device::Cpu));
 
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 &Batch { inputs, labels: labels.index_select(0, &indices) },
             );
             total_loss += step.loss;
-            optimizer.step(step.directions, 1.0);
+            optimizers.step(step.directions, 1.0);
             samples += batch;
             if warm && started.elapsed().as_secs_f64() > seconds {
                 let rate = samples as f64 / started.elapsed().as_secs_f64();

@@ -16,16 +16,20 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", FOLDER.parent.parent / "target"))
 STEP = TARGET / "release" / "examples" / "step_speed"
+DEEP = {"mlp": {"hidden": [256] * 5, "activation": "tanh"}}
 MLP = {"mlp": {"hidden": [500], "activation": "tanh"}}
 LENET = {"lenet_mnist": {"activation": "tanh"}}
 SGD = {"sgd": {"learning_rate": 0.05}}
 MOMENTUM = {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}
 ADAM = {"adam": {"learning_rate": 0.001}}
 WORK = [
-    ("MLP 784-500-10, SGD", MLP, SGD, ["--model", "mlp", "--optimizer", "sgd"]),
-    ("MLP 784-500-10, Adam", MLP, ADAM, ["--model", "mlp", "--optimizer", "adam"]),
-    ("LeNet, momentum", LENET, MOMENTUM, ["--model", "lenet", "--optimizer", "momentum"]),
+    ("MLP 784-500-10, SGD", "bp", MLP, SGD, ["--model", "mlp", "--optimizer", "sgd"]),
+    ("MLP 784-500-10, Adam", "bp", MLP, ADAM, ["--model", "mlp", "--optimizer", "adam"]),
+    ("LeNet, momentum", "bp", LENET, MOMENTUM, ["--model", "lenet", "--optimizer", "momentum"]),
+    ("DTP in parallel, MLP 784-5×256-10, Adam", "dtp", DEEP, ADAM, ["--rule", "dtp", "--model", "deep", "--optimizer", "adam"]),
 ]
+# Rules with inverses: they don't teach pooled networks, and are compared where both are taught on each batch.
+TARGETS = ["tp", "dtp", "sdtp", "ao-sdtp"]
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -39,6 +43,7 @@ def rate(command):
 def ours(architecture, optimizer, rule, options):
     return rate([
         STEP, "--rule", rule, "--architecture", json.dumps(architecture), "--optimizer", json.dumps(optimizer),
+        "--config", json.dumps({"schedule": "parallel"} if rule in TARGETS else {}),
         "--batch", str(options.batch), "--seconds", str(options.seconds),
     ])  # fmt: skip
 
@@ -52,6 +57,25 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
+def compare_targets(options):
+    """What DTP costs beside backpropagation, and what its matrix products would."""
+    first, middle, last = 784 * 256, 4 * 256 * 256, 256 * 10
+    # Forward, the weight's gradient and the error carried down; the first layer carries none.
+    backprop = 2 * first + 3 * middle + 3 * last
+    # In the middle also two inverses for the target; a noisy forward, its inverse, and the inverse's gradient.
+    # There the inverses stand in for the error carried down.
+    dtp = 2 * first + (2 + 2 + 3) * middle + 3 * last
+    print("\n| dtp beside bp, MLP 784-5×256-10 | cost | multiply-adds | cost / multiply-adds |")
+    print("|---|---:|---:|---:|")
+    for name, optimizer in (("SGD", SGD), ("Adam", ADAM)):
+        costs = [
+            ours(DEEP, optimizer, "bp", options) / ours(DEEP, optimizer, "dtp", options)
+            for _ in range(options.rounds)
+        ]
+        own = [cost / (dtp / backprop) for cost in costs]
+        print(f"| {name} | {spread(costs, 2)} | {dtp / backprop:.2f} | {spread(own, 2)} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -63,15 +87,16 @@ def main():
     print(f"batch {options.batch}, one thread, {options.rounds} rounds in turns, median (least to most)\n")
     print("| work | Apical samples/s | PyTorch eager samples/s | ratio |")
     print("|---|---:|---:|---:|")
-    for name, architecture, optimizer, arguments in WORK:
+    for name, rule, architecture, optimizer, arguments in WORK:
         pairs = [
-            (ours(architecture, optimizer, "bp", options), pytorch(arguments, options))
+            (ours(architecture, optimizer, rule, options), pytorch(arguments, options))
             for _ in range(options.rounds)
         ]
         ratios = [mine / theirs for mine, theirs in pairs]
         mine, theirs = (statistics.median(column) for column in zip(*pairs))
         print(f"| {name} | {mine:,.0f} | {theirs:,.0f} | {spread(ratios, 2)} |", flush=True)
 
+    compare_targets(options)
     rules = [rule for rule in options.rules.split(",") if rule]
     if not rules:
         return
