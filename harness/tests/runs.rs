@@ -208,7 +208,7 @@ fn two_commands_on_one_suite_at_once_compute_every_run_once() {
     let mut second = bench.start("run", &[]);
     assert!(first.wait().unwrap().success());
     assert!(second.wait().unwrap().success());
-    assert_eq!(bench.measurements().len(), 12);
+    assert_eq!(bench.measurements().len(), 16);
     for folder in bench.run_folders() {
         assert!(!folder.join("attempts").exists(), "remains of attempts in {}", folder.display());
     }

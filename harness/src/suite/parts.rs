@@ -195,7 +195,10 @@ fn report(node: &Node, at: Span, problems: Vec<Problem>, issues: &mut Vec<Issue>
 
 /// Whether architectures fit datasets, and rules architectures; layers are worked out once for each pair.
 #[derive(Debug, Default)]
-pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Result<Vec<LayerPlan>, ShapeError>>);
+pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Planned>);
+
+/// The layers of an architecture for images of one shape, or the first that does not fit.
+type Planned = Result<Vec<LayerPlan>, ShapeError>;
 
 impl Fits {
     /// Reports an architecture that can't read a dataset's images.
@@ -243,11 +246,7 @@ impl Fits {
         }
     }
 
-    fn layers(
-        &mut self,
-        architecture: &Part<Architecture>,
-        facts: Facts,
-    ) -> &Result<Vec<LayerPlan>, ShapeError> {
+    fn layers(&mut self, architecture: &Part<Architecture>, facts: Facts) -> &Planned {
         let key = (architecture.node.to_json().to_string(), facts.shape, facts.classes);
         self.0.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes))
     }
