@@ -27,7 +27,7 @@ pub enum Role {
     Bias,
     /// Learned feedback weights, shaped like `θ`.
     Feedback,
-    /// `φ` of the layer's inverse, shaped like `θ`.
+    /// `ω` of the layer's inverse, shaped like `θ`.
     InverseWeight,
     /// `c` of the layer's inverse, shaped like the layer's input.
     InverseBias,

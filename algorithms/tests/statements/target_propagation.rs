@@ -123,7 +123,7 @@ fn on_a_linear_net_the_transpose_as_inverse_gives_the_direction_of_backprop() {
     }
 }
 
-/// `A(φ)ᵀ y` by LibTorch's own transposed operations, for layer `index` of `unpooled()[kind]`.
+/// `A(ω)ᵀ y` by LibTorch's own transposed operations, for layer `index` of `unpooled()[kind]`.
 fn transposed(kind: &str, index: usize, weight: &Tensor, activity: &Tensor, shape: &[i64]) -> Tensor {
     let batch = activity.size()[0];
     let local = |stride: i64, padding: i64| {

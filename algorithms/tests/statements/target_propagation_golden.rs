@@ -239,7 +239,7 @@ fn follow(variant: &str, config: Value, [difference, label, de_noising, mean]: [
                 &vec![reference.biases[index].clone()],
             );
             if let Some(weight) = find(&format!("{index}.inverse-weight")) {
-                let name = format!("{variant}, step {step}: φ{index}");
+                let name = format!("{variant}, step {step}: ω{index}");
                 assert_near(&name, weight, &reference.inverse_weights[index]);
                 let bias = find(&format!("{index}.inverse-bias")).unwrap();
                 assert_near(&name, bias, &vec![reference.inverse_biases[index].clone()]);

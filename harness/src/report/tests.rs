@@ -133,6 +133,16 @@ fn every_figure_that_the_readme_shows_is_there_and_no_other() {
 }
 
 #[test]
+fn targets_and_inverses_are_shown_of_rules_that_have_them() {
+    let with = |algorithms: Vec<(&'static str, &'static str)>| {
+        readme(&Synthetic { datasets: vec!["mnist"], algorithms, ..Synthetic::default() }.build())
+    };
+    assert!(!with(vec![("bp", "bp"), ("fa", "fa")]).contains("Targets and inverses"));
+    let text = with(vec![("bp", "bp"), ("dtp", "dtp")]);
+    assert!(text.contains("## Targets and inverses") && text.contains("](targets-mnist.mlp.svg)"), "{text}");
+}
+
+#[test]
 fn labels_that_differ_in_signs_alone_have_figures_of_their_own() {
     let names: Vec<String> = ["fa-x", "fa|x", "fa.x", "FA-x", "ä", "|", ""].map(super::file_part).to_vec();
     for (index, name) in names.iter().enumerate() {

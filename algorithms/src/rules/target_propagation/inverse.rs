@@ -1,6 +1,6 @@
-//! A layer's learned inverse, `g(y) = σ(A(φ)ᵀ y + c)`: the adjoint of the layer's own map with another tensor `φ`
+//! A layer's learned inverse, `g(y) = φ(A(ω)ᵀ y + c)`: the adjoint of the layer's own map with another tensor `ω`
 //! in the place of `θ`, so that it fits every kind of layer. Its gradient is the map's weight adjoint with the roles
-//! swapped, `∂⟨r, A(φ)ᵀ y⟩/∂φ = weight_adjoint(r, y)` (Bartunov et al. 2018, appendix).
+//! swapped, `∂⟨r, A(ω)ᵀ y⟩/∂ω = weight_adjoint(r, y)` (Bartunov et al. 2018, appendix).
 
 use super::config::{Config, InverseLoss, LocalLossReduction};
 use super::variants::Variant;
@@ -16,7 +16,7 @@ use tch::Tensor;
 /// From a layer's activity back to its input.
 pub(super) struct Inverse {
     pub map: Rc<dyn LinearMap>,
-    /// `φ`, `[…weight_shape]`.
+    /// `ω`, `[…weight_shape]`.
     pub weight: Tensor,
     /// `c`, `[…input_shape]`.
     pub bias: Tensor,
@@ -33,7 +33,7 @@ impl Inverse {
         self.activation.apply(preactivation)
     }
 
-    /// Directions of `φ` and `c` of layer `index` for the loss `config.inverse_loss` at the layer's input `h`
+    /// Directions of `ω` and `c` of layer `index` for the loss `config.inverse_loss` at the layer's input `h`
     /// (`[batch, …input_shape]`), `forward` being what the layer makes of such an input.
     pub fn directions<V: Variant>(
         &self,

@@ -49,14 +49,15 @@ pub(super) fn render(context: &Context<'_>) -> Content {
 fn rows(context: &Context<'_>, dataset: &str, architecture: &str) -> Vec<Vec<Panel>> {
     let names = layers::names(context, dataset, architecture);
     let row = |layer: &String| -> Vec<Panel> {
-        let panel = |title: String, axis: Axis, quantity: layers::Quantity| {
-            layers::panel(context, (dataset, architecture, layer), title, axis, quantity)
+        let panel = |title: String, axis: Axis, quantity: layers::Quantity, empty: &str| Panel {
+            empty: empty.to_owned(),
+            ..layers::panel(context, (dataset, architecture, layer), title, axis, quantity)
         };
         let distance = Axis::log("target distance (log)");
         let error = Axis::log("reconstruction error (log)");
         vec![
-            panel(format!("layer {layer}"), distance, |layer| layer.target_distance),
-            panel(String::new(), error, |layer| layer.reconstruction_error),
+            panel(format!("layer {layer}"), distance, |layer| layer.target_distance, "no target"),
+            panel(String::new(), error, |layer| layer.reconstruction_error, "no inverse"),
         ]
     };
     let measured = |row: &Vec<Panel>| row.iter().any(|panel| !panel.lines.is_empty());
