@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what the documents claim exists: links and their anchors, `apical` subcommands, make targets.
+"""Checks what the documents claim exists: links and their anchors, `apical` subcommands, make targets; and that no
+placeholder such as A_FIGURE_TO_COME was left in their prose.
 
 Needs nothing but Python 3.9. Subcommands are asked of the newest apical built under target/ (or CARGO_TARGET_DIR);
 without one they are not checked, and it says so. Links to other hosts are not followed.
@@ -23,6 +24,7 @@ REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)")
 HTML_LINK = re.compile(r"<[^>]*?\b(?:href|src|srcset)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
 HTML_ANCHOR = re.compile(r"<[^>]*?\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
 HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+PLACEHOLDER = re.compile(r"\b[A-Z]+_[A-Z_]{6,}\b")
 SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 # A command stands at the start of a line or after a prompt or another command. A word after it that could be prose counts
 # too: this looks at code only.
@@ -115,6 +117,7 @@ def main():
         for number, prose, code in split(document.read_text(encoding="utf-8")):
             where = f"{document.relative_to(ROOT)}:{number}"
             found = [one or other for one, other in INLINE_LINK.findall(prose)]
+            faults += [f"{where}: `{name}` looks like a placeholder" for name in PLACEHOLDER.findall(INLINE_LINK.sub("]", prose))]
             found += REFERENCE.findall(prose) + HTML_LINK.findall(prose)
             links += len(found)
             faults += [f"{where}: {fault}" for fault in (link_fault(document, link) for link in found) if fault]

@@ -36,6 +36,7 @@ pub enum Initializer {
     /// Normal with mean 0.
     Normal {
         /// Standard deviation.
+        #[schemars(range(min = 0))]
         std: f64,
     },
     /// All zero.

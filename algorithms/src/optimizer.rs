@@ -29,15 +29,18 @@ pub enum OptimizerConfig {
 #[serde(deny_unknown_fields)]
 pub struct Sgd {
     /// Step size.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Share of the last velocity that is kept.
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// Whether the step looks ahead along the velocity (Nesterov).
     #[serde(default)]
     pub nesterov: bool,
     /// Added to the direction: this much times the parameter.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -46,18 +49,23 @@ pub struct Sgd {
 #[serde(deny_unknown_fields)]
 pub struct Adam {
     /// Step size.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Decay of the mean.
     #[serde(default = "beta1")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta1: f64,
     /// Decay of the mean square.
     #[serde(default = "beta2")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
     /// Added to the root of the mean square.
     #[serde(default = "epsilon")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Added to the direction: this much times the parameter.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -66,21 +74,26 @@ pub struct Adam {
 #[serde(deny_unknown_fields)]
 pub struct Rmsprop {
     /// Step size.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
     /// Decay of the mean square.
     #[serde(default = "rmsprop_decay")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub decay: f64,
     /// Added to the root of the mean square.
     #[serde(default = "epsilon")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Share of the last velocity that is kept.
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// Whether the squared mean is taken from the mean square.
     #[serde(default)]
     pub centered: bool,
     /// Added to the direction: this much times the parameter.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 
@@ -158,7 +171,7 @@ pub struct Optimizer {
 
 impl Optimizer {
     /// An optimizer before its first step. With `clip_norm`, directions are scaled down together whenever
-    /// their joint Euclidean norm exceeds it.
+    /// the joint Euclidean norm of those of weights and biases exceeds it.
     pub fn new(config: OptimizerConfig, clip_norm: Option<f64>) -> Self {
         Self { config, clip_norm, steps: 0, averages: BTreeMap::new() }
     }
@@ -331,9 +344,12 @@ fn decayed(direction: &Direction, parameter: &Tensor, weight_decay: f64) -> Tens
 }
 
 /// The directions, scaled down together to a joint norm of at most `norm` (PyTorch's `clip_grad_norm_`).
+/// Those of feedback weights are scaled along but do not count: where they repeat the forward weights' own,
+/// as in Kolen–Pollack learning, the same direction would count twice.
 fn clipped(directions: Vec<Direction>, norm: f64) -> Vec<Direction> {
     let materialized: Vec<Direction> = directions.into_iter().map(Direction::explicit).collect();
-    let squares: f64 = materialized.iter().map(Direction::squared_norm).sum();
+    let counted = materialized.iter().filter(|direction| direction.key.role != Role::Feedback);
+    let squares: f64 = counted.map(Direction::squared_norm).sum();
     let factor = norm / (squares.sqrt() + 1e-6);
     if factor >= 1.0 {
         return materialized;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// Epochs over which the rate grows linearly from zero to its full value.
+    #[schemars(range(min = 0))]
     pub warm_up: f64,
     /// What follows.
     pub shape: Shape,
@@ -26,11 +27,13 @@ pub enum Shape {
         /// Epochs, counted from 0, at whose start the rate drops.
         at: Vec<u32>,
         /// What it is multiplied by.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         factor: f64,
     },
     /// Half a cosine from the full rate to `floor` times it at the end of training (Loshchilov and Hutter 2017).
     Cosine {
         /// The final rate as a fraction of the full one.
+        #[schemars(range(min = 0, max = 1))]
         floor: f64,
     },
 }

@@ -71,6 +71,7 @@ pub struct Training {
     pub schedule: Schedule,
     /// Directions are scaled down together to this Euclidean norm.
     #[serde(default)]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_norm: Option<f64>,
     /// Number format of parameters and activities.
     #[serde(default)]

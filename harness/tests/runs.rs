@@ -52,18 +52,25 @@ fn whatever_is_killed_every_run_is_complete_once_with_the_same_figures() {
     for round in 0..6u64 {
         let mut parent = killed.start("run", &EAGER);
         sleep(Duration::from_millis(500 + 170 * round));
+        wait_until("a checkpoint is written, or all is done", || {
+            attempt_file(&killed, "checkpoint.safetensors").is_some() || parent.try_wait().unwrap().is_some()
+        });
         // In turn: the parent, its children, both.
         if round % 3 != 0 {
             kill_children(parent.id());
         }
         if round % 3 != 1 {
-            parent.kill().unwrap();
+            let _ = parent.kill();
         }
         parent.wait().unwrap();
     }
     let last = killed.apical("run", &EAGER);
     assert!(last.status.success(), "{}{}", stdout(&last), stderr(&last));
     assert_eq!(killed.measurements(), undisturbed.measurements());
+    let resumed = |folder: &std::path::PathBuf| {
+        fs::read_to_string(folder.join("result/events.jsonl")).unwrap().contains("\"resumed\"")
+    };
+    assert!(killed.run_folders().iter().any(resumed), "no run went on from a checkpoint");
     for folder in killed.run_folders() {
         assert!(!folder.join("attempts").exists(), "remains of attempts in {}", folder.display());
     }
@@ -134,6 +141,40 @@ fn a_damaged_result_is_set_aside_and_computed_again() {
     assert_eq!(bench.measurements(), before);
     let aside = fs::read_dir(&folder).unwrap().flatten();
     assert_eq!(aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("damaged-")).count(), 1);
+}
+
+#[test]
+fn a_result_of_another_format_is_not_taken_for_this_programs() {
+    for file in ["outcome.json", "spec.json"] {
+        let bench = Bench::new(ONE);
+        assert!(bench.apical("run", &[]).status.success());
+        let path = bench.run_folders().remove(0).join("result").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"format\": 1"), "{text}");
+        fs::write(&path, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
+        let again = bench.apical("run", &[]);
+        assert!(stdout(&again).contains("0 done, 1 to compute"), "{file}: {}", stdout(&again));
+        assert_eq!(bench.only_outcome()["format"], 1);
+    }
+}
+
+#[test]
+fn commands_that_read_take_a_damaged_result_for_not_done_and_change_nothing() {
+    let bench = Bench::new(ONE);
+    assert!(bench.apical("run", &[]).status.success());
+    let folder = bench.run_folders().remove(0);
+    fs::write(folder.join("result/outcome.json"), "{").unwrap();
+    let names = || -> Vec<_> {
+        let entries = walkdir::WalkDir::new(bench.path().join("results")).sort_by_file_name().into_iter();
+        entries.map(|entry| entry.unwrap().into_path()).collect()
+    };
+    let before = names();
+    for (command, says) in [("status", "pending"), ("plan", "0 done, 1 to compute"), ("report", "")] {
+        let output = bench.apical(command, &[]);
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        assert!(stdout(&output).contains(says), "{command}: {}", stdout(&output));
+        assert_eq!(names(), before, "{command}");
+    }
 }
 
 #[test]
@@ -261,7 +302,7 @@ fn attempt_file(bench: &Bench, name: &str) -> Option<std::path::PathBuf> {
     })
 }
 
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");

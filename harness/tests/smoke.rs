@@ -11,6 +11,16 @@ fn suite() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/smoke.yaml")).unwrap()
 }
 
+/// Test accuracy of a guess among the ten digits.
+const CHANCE: f64 = 0.1;
+
+/// The training loss of each epoch that trained.
+fn training_losses(events: &Path) -> Vec<f64> {
+    let events = fs::read_to_string(events).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    events.filter_map(|event| event["train"]["loss"].as_f64()).collect()
+}
+
 #[test]
 fn the_smoke_suite_goes_from_yaml_to_a_report() {
     let bench = Bench::new(&suite());
@@ -22,10 +32,14 @@ fn the_smoke_suite_goes_from_yaml_to_a_report() {
     assert!(rows.len() >= 42, "{} runs", rows.len());
     for row in &rows {
         assert_eq!(row["state"], "completed", "{row}");
+        let id = row["id"].as_str().unwrap();
+        let losses = training_losses(&bench.path().join(format!("results/runs/{id}/result/events.jsonl")));
+        let (first, last) = (losses[0], losses[losses.len() - 1]);
+        assert!(last < first, "{}: the training loss went from {first} to {last}", row["cell"]);
         let accuracy = row["outcome"]["result"]["test"]["accuracy"].as_f64().unwrap();
-        // The suite's settings are backpropagation's; how a rule fares with them is no matter of right or wrong.
-        let expected = if row["cell"]["algorithm"] == "bp" { 0.7 } else { 0.0 };
-        assert!((expected..=1.0).contains(&accuracy), "{}: a test accuracy of {accuracy}", row["cell"]);
+        // The suite's settings are backpropagation's; of the others no more is asked than to learn something.
+        let least = if row["cell"]["algorithm"] == "bp" { 0.7 } else { CHANCE };
+        assert!(accuracy > least, "{}: a test accuracy of {accuracy}", row["cell"]);
     }
 
     let again = bench.apical("run", &[]);

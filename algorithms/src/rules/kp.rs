@@ -1,18 +1,27 @@
 //! Kolen–Pollack learning (Kolen and Pollack 1994; Akrout et al. 2019): feedback weights `B_l` learn with
-//! the same update as the forward weights, `Δ B_l = Δ θ_l`, and the same decay, so that their difference
-//! shrinks by the decay at every step and the two converge without ever being compared.
+//! the same update as the forward weights, `Δ B_l = Δ θ_l`, and the same decay, so that the two converge
+//! without ever being compared. With plain SGD their difference shrinks by exactly `1 − rate · decay` at every
+//! step; momentum and the adaptive optimizers take the decay into their running averages, and there the
+//! difference shrinks at their pace.
 //!
 //! The decay is the optimizer's `weight_decay`; without one the difference never shrinks and only its
 //! share of the growing weights does.
 
 use super::support::{FeedbackWeights, carry_down, like_forward_weights, named, of_layer, share};
 use crate::{
+    Problem,
     direction::{Direction, Form, ParameterKey, Role},
     loss::Loss,
     network::Network,
     randomness::Streams,
-    rule::{Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleEntry, Step},
+    rule::{
+        Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleConfig, RuleEntry,
+        Step,
+    },
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use tch::Tensor;
 
 pub(super) static ENTRY: RuleEntry = RuleEntry {
@@ -35,14 +44,40 @@ pub(super) static ENTRY: RuleEntry = RuleEntry {
     functions: Functions::of::<KolenPollack>(),
 };
 
+/// The configuration of a rule whose feedback weights learn: they may start anywhere, also at zero.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LearnedFeedback(FeedbackWeights);
+
+/// That of what it holds: a reference to it would describe no property.
+impl JsonSchema for LearnedFeedback {
+    fn schema_name() -> Cow<'static, str> {
+        FeedbackWeights::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        FeedbackWeights::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        FeedbackWeights::json_schema(generator)
+    }
+}
+
+impl RuleConfig for LearnedFeedback {
+    fn problems(&self) -> Vec<Problem> {
+        self.0.draw_problems()
+    }
+}
+
 struct KolenPollack {
     feedback: Vec<Option<Tensor>>,
 }
 
 impl Registered for KolenPollack {
-    type Config = FeedbackWeights;
+    type Config = LearnedFeedback;
 
-    fn new(config: FeedbackWeights, network: &mut Network, _: Streams) -> Self {
+    fn new(LearnedFeedback(config): LearnedFeedback, network: &mut Network, _: Streams) -> Self {
         config.prepare(network);
         Self { feedback: like_forward_weights(&config, network) }
     }

@@ -76,6 +76,22 @@ impl Default for FeedbackDraw {
 
 impl RuleConfig for FeedbackWeights {
     fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.draw_problems();
+        let inert = match self.feedback.init {
+            Some(Initializer::Zeros) => Some("feedback.init"),
+            Some(Initializer::Normal { std }) if std == 0.0 => Some("feedback.init.normal.std"),
+            _ => None,
+        };
+        if let Some(path) = inert {
+            problems.push(Problem::at(path, "can't be zero here, or no error reaches any layer"));
+        }
+        problems
+    }
+}
+
+impl FeedbackWeights {
+    /// What is wrong with the distribution, if anything, whether or not its draws stay as they are.
+    pub(super) fn draw_problems(&self) -> Vec<Problem> {
         let init = self.feedback.init.map(Initializer::problems).unwrap_or_default();
         let mut problems: Vec<Problem> =
             init.into_iter().map(|problem| problem.under("init").under("feedback")).collect();
@@ -87,9 +103,7 @@ impl RuleConfig for FeedbackWeights {
         }
         problems
     }
-}
 
-impl FeedbackWeights {
     fn initializer(&self) -> Initializer {
         self.feedback.init.unwrap_or(match self.convention {
             Some(Convention::Nokland) => Initializer::FanIn,

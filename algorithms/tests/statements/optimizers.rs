@@ -300,3 +300,22 @@ fn values_out_of_range_are_named() {
     );
     assert_eq!(paths(json!({"adam": {"learning_rate": 0.1}})), [""; 0]);
 }
+
+#[test]
+fn feedback_weights_are_clipped_along_but_do_not_count_in_the_norm() {
+    let steps = |with_feedback: bool| {
+        let (weight, feedback) = (Tensor::from_slice(&START), Tensor::from_slice(&START));
+        let mut directions = vec![explicit(0, &weight, &[3.0, 0.0, 4.0])];
+        if with_feedback {
+            let mut twin = explicit(0, &feedback, &[3.0, 0.0, 4.0]);
+            twin.key.role = Role::Feedback;
+            directions.push(twin);
+        }
+        Optimizer::new(config(json!({"sgd": {"learning_rate": 0.1}})), Some(1.0)).step(directions, 1.0);
+        [weight, feedback].map(|tensor| Vec::<f64>::try_from(&tensor).unwrap())
+    };
+    let [alone, _] = steps(false);
+    let [weight, feedback] = steps(true);
+    assert_eq!(weight, alone);
+    assert_eq!(feedback, alone);
+}

@@ -38,7 +38,19 @@ enum Action {
     Verify {
         /// Names; all datasets where none is given.
         names: Vec<String>,
+        #[command(flatten)]
+        output: OutputArguments,
     },
+}
+
+/// One file of a dataset as `verify --output json` gives it.
+#[derive(Serialize)]
+struct Verified {
+    dataset: &'static str,
+    file: &'static str,
+    path: PathBuf,
+    state: &'static str,
+    reason: Option<String>,
 }
 
 /// One dataset as `--output json` gives it.
@@ -59,7 +71,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     match &arguments.action {
         Action::List { output } => list(output),
         Action::Fetch { names, data } => fetch(names, data.clone()),
-        Action::Verify { names } => verify(names),
+        Action::Verify { names, output } => verify(names, output),
     }
 }
 
@@ -119,25 +131,37 @@ fn fetch(names: &[String], folder: Option<PathBuf>) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn verify(names: &[String]) -> Result<u8> {
+fn verify(names: &[String], output: &OutputArguments) -> Result<u8> {
     let root = DataRoot::from_env(None)?;
-    let mut right = true;
-    for entry in entries(names)? {
-        let files = cache::verify(&root, entry);
-        if files.is_empty() {
-            line(format!("{}: part of this program", entry.name))?;
-        }
-        for (file, path, state) in files {
-            let verdict = match state {
-                cache::State::Good => "good".to_owned(),
-                cache::State::Absent => "absent".to_owned(),
-                cache::State::Wrong(reason) => {
-                    right = false;
-                    format!("WRONG: {reason}; `apical datasets fetch {}` replaces it", entry.name)
-                }
+    let entries = entries(names)?;
+    let mut rows = Vec::new();
+    for entry in &entries {
+        for (file, path, state) in cache::verify(&root, entry) {
+            let (state, reason) = match state {
+                cache::State::Good => ("good", None),
+                cache::State::Absent => ("absent", None),
+                cache::State::Wrong(reason) => ("wrong", Some(reason.to_string())),
             };
-            line(format!("{}: {}: {verdict} ({})", entry.name, file.name, path.display()))?;
+            rows.push(Verified { dataset: entry.name, file: file.name, path, state, reason });
         }
     }
-    Ok(if right { exit::OK } else { exit::ERROR })
+    if output.output == Output::Json {
+        json(&rows)?;
+    } else {
+        for entry in &entries {
+            if rows.iter().all(|row| row.dataset != entry.name) {
+                line(format!("{}: part of this program", entry.name))?;
+            }
+            for Verified { dataset, file, path, state, reason } in
+                rows.iter().filter(|row| row.dataset == entry.name)
+            {
+                let verdict = reason.as_ref().map_or_else(
+                    || (*state).to_owned(),
+                    |reason| format!("WRONG: {reason}; `apical datasets fetch {dataset}` replaces it"),
+                );
+                line(format!("{dataset}: {file}: {verdict} ({})", path.display()))?;
+            }
+        }
+    }
+    Ok(if rows.iter().all(|row| row.reason.is_none()) { exit::OK } else { exit::ERROR })
 }

@@ -134,12 +134,15 @@ pub fn state_counts(results: &Results) -> String {
     counts.map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The runs without a result, each id once.
+/// The runs without a result, each id once; damaged results are set aside first.
 fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Vec<&'a PlannedRun>> {
     let standings: Vec<_> = plan
         .runs
         .par_iter()
-        .map(|run| Ok((run, matches!(store.standing(&run.id)?, Standing::Done(_)))))
+        .map(|run| {
+            store.repair(&run.id)?;
+            Ok((run, matches!(store.standing(&run.id)?, Standing::Done(_))))
+        })
         .collect::<Result<_>>()?;
     let mut seen = BTreeSet::new();
     let missing = standings.into_iter().filter(|(run, done)| !done && seen.insert(&run.id));

@@ -123,6 +123,7 @@ impl LocalEngine {
     /// Where another process of this machine is computing the run, waits for it; its result, if it has one.
     fn wait_for_another(&self, run: &PlannedRun, stop: &AtomicBool) -> Result<Option<Outcome>> {
         loop {
+            self.store.repair(&run.id)?;
             match self.store.standing(&run.id)? {
                 Standing::Done(outcome) => return Ok(Some(*outcome)),
                 Standing::Running if !stop.load(Ordering::Relaxed) => std::thread::sleep(TICK),

@@ -79,6 +79,7 @@ pub fn label_matches(pattern: &str, label: &str) -> bool {
 #[serde(deny_unknown_fields, default)]
 pub struct Execution {
     /// Minutes after which a run is stopped and counted as timed out; no limit by default.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub timeout_minutes: Option<f64>,
     /// `LibTorch` threads of each run. More than one may change the last bits of its figures.
     #[schemars(range(min = 1))]

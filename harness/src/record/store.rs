@@ -11,7 +11,7 @@
 //! a lock only tells whether an attempt's process still lives, so that its remains may be cleared away.
 
 use super::{
-    event::Event,
+    event::{Event, RECORD_FORMAT},
     outcome::Outcome,
     results::{RecordedRun, Results},
 };
@@ -83,6 +83,23 @@ pub enum Standing {
     Pending,
 }
 
+/// What lies where a run's result should.
+enum Published {
+    None,
+    /// Something that says nothing about the run: torn, of another format, or of another run.
+    Damaged,
+    Intact(Box<(Outcome, Vec<Event>)>),
+}
+
+impl Published {
+    fn intact(self) -> Option<(Outcome, Vec<Event>)> {
+        match self {
+            Self::Intact(result) => Some(*result),
+            Self::None | Self::Damaged => None,
+        }
+    }
+}
+
 impl Store {
     /// The results folder at `root`; it need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -104,28 +121,44 @@ impl Store {
         self.run_folder(id).join("result")
     }
 
-    /// A run's published outcome. A result whose outcome cannot be read is set aside, so that the run is
-    /// computed again and nothing is lost for the curious.
+    /// A run's published outcome. A damaged result counts as none, and is left as it is.
     ///
     /// # Errors
-    /// When the folder cannot be read or the damaged result cannot be set aside.
+    /// When the folder cannot be read.
     pub fn outcome(&self, id: &RunId) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.published(id)?.intact().map(|(outcome, _)| outcome))
+    }
+
+    fn published(&self, id: &RunId) -> Result<Published, StoreError> {
         let folder = self.result_folder(id);
-        match read_json::<Outcome>(&folder.join("outcome.json"), "outcome") {
-            // A folder that was copied under another run's name says nothing about this one.
-            Ok(outcome) if outcome.id != *id => self.set_aside(id).map(|()| None),
-            Ok(outcome) => Ok(Some(outcome)),
-            Err(StoreError::Io { source, .. })
-                if source.kind() == io::ErrorKind::NotFound && !folder.exists() =>
-            {
-                Ok(None)
-            }
-            Err(StoreError::Corrupt { .. }) => self.set_aside(id).map(|()| None),
+        match read_result(&folder, id) {
+            Ok(result) => Ok(Published::Intact(Box::new(result))),
+            Err(StoreError::Corrupt { .. }) => Ok(Published::Damaged),
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                self.set_aside(id).map(|()| None)
+                Ok(if folder.exists() { Published::Damaged } else { Published::None })
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a run's folder ready to be computed in: a damaged result is set aside, so that the run is computed
+    /// again and nothing is lost for the curious, and an attempt that was killed between its outcome and its
+    /// publication is published. Commands that only read do without.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn repair(&self, id: &RunId) -> Result<(), StoreError> {
+        match self.published(id)? {
+            Published::Intact(_) => return Ok(()),
+            Published::Damaged => self.set_aside(id)?,
+            Published::None => {}
+        }
+        let attempts = self.attempts(id)?;
+        let finished = attempts.iter().find(|attempt| attempt.outcome().is_some_and(|o| o.state.is_result()));
+        if let Some(attempt) = finished.filter(|_| !attempts.iter().any(AttemptFolder::is_alive)) {
+            self.publish(id, attempt)?;
+        }
+        Ok(())
     }
 
     fn set_aside(&self, id: &RunId) -> Result<(), StoreError> {
@@ -149,12 +182,10 @@ impl Store {
         if attempts.iter().any(AttemptFolder::is_alive) {
             return Ok(Standing::Running);
         }
-        // An attempt that was killed between its outcome and its publication has only to be published.
-        for attempt in &attempts {
-            if let Some(outcome) = attempt.outcome().filter(|outcome| outcome.state.is_result()) {
-                self.publish(id, attempt)?;
-                return Ok(Standing::Done(Box::new(self.outcome(id)?.unwrap_or(outcome))));
-            }
+        // An attempt that was killed between its outcome and its publication is done all the same.
+        let mut outcomes = attempts.iter().filter_map(AttemptFolder::outcome);
+        if let Some(outcome) = outcomes.find(|outcome| outcome.state.is_result()) {
+            return Ok(Standing::Done(Box::new(outcome)));
         }
         // Names begin with the time, so the last is the latest.
         Ok(match attempts.last() {
@@ -243,7 +274,7 @@ impl Store {
     /// What is recorded of every run of a plan.
     ///
     /// # Errors
-    /// When a folder cannot be read. A result with damaged events is set aside, and the run counts as not done.
+    /// When a folder cannot be read. A run whose result is damaged counts as not done.
     pub fn results(&self, plan: Plan) -> Result<Results, StoreError> {
         let runs = plan.runs.par_iter().map(|run| self.recorded(run)).collect::<Result<_, _>>()?;
         Ok(Results { plan, runs })
@@ -251,27 +282,18 @@ impl Store {
 
     fn recorded(&self, planned: &PlannedRun) -> Result<RecordedRun, StoreError> {
         let id = &planned.id;
-        let mut outcome = self.outcome(id)?;
-        let mut events = Vec::new();
-        if outcome.is_some() {
-            if let Ok(read) = read_events(&self.result_folder(id).join("events.jsonl")) {
-                events = read;
-            } else {
-                self.set_aside(id)?;
-                outcome = None;
-            }
-        }
+        let (mut outcome, mut events) = self.published(id)?.intact().unzip();
         let attempts = self.attempts(id)?;
         let mut failures: Vec<Outcome> = attempts.iter().filter_map(AttemptFolder::outcome).collect();
         if outcome.is_none() {
             let latest = attempts.last();
-            events = latest.map(AttemptFolder::readable_events).unwrap_or_default();
+            events = latest.map(AttemptFolder::readable_events);
             // How the latest attempt ended is how the run ended, unless it is still under way.
             if latest.is_some_and(|attempt| attempt.outcome().is_some()) {
                 outcome = failures.pop();
             }
         }
-        Ok(RecordedRun { planned: planned.clone(), outcome, failures, events })
+        Ok(RecordedRun { planned: planned.clone(), outcome, failures, events: events.unwrap_or_default() })
     }
 
     /// Where the plan of a suite is stored.
@@ -353,7 +375,7 @@ impl AttemptFolder {
 
     /// Its outcome, where it ended.
     pub fn outcome(&self) -> Option<Outcome> {
-        read_json(&self.path.join("outcome.json"), "outcome").ok()
+        read_outcome(&self.path).ok()
     }
 
     /// Writes how it ended; the last thing that an attempt writes.
@@ -436,6 +458,32 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
         line.clear();
     }
     Ok(events)
+}
+
+/// A result whose every file can be read, and is about the run `id`.
+fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), StoreError> {
+    let outcome = read_outcome(folder)?;
+    let path = folder.join("spec.json");
+    let spec: RunSpec = read_json(&path, "run description")?;
+    // The id is a digest of the whole description, its format included.
+    if outcome.id != *id || spec.id() != *id {
+        return Err(StoreError::Corrupt {
+            path,
+            what: "run description",
+            reason: format!("it is not {id}'s"),
+        });
+    }
+    Ok((outcome, read_events(&folder.join("events.jsonl"))?))
+}
+
+fn read_outcome(folder: &Path) -> Result<Outcome, StoreError> {
+    let path = folder.join("outcome.json");
+    let outcome: Outcome = read_json(&path, "outcome")?;
+    if outcome.format == RECORD_FORMAT {
+        return Ok(outcome);
+    }
+    let reason = format!("it has format {}, this program reads format {RECORD_FORMAT}", outcome.format);
+    Err(StoreError::Corrupt { path, what: "outcome", reason })
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, StoreError> {

@@ -32,7 +32,7 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
     }
     check_name(tree, issues);
     let seeds = seeds(tree, issues);
-    let execution = execution(tree, issues);
+    let execution = execution(tree);
     let members = Members::read(tree, issues);
     let labels = &members;
     let overrides = Override::read_all(tree, labels, issues);
@@ -141,20 +141,10 @@ fn seeds(tree: &Node, issues: &mut Vec<Issue>) -> Option<Vec<u64>> {
     }
 }
 
-fn execution(tree: &Node, issues: &mut Vec<Issue>) -> Execution {
+fn execution(tree: &Node) -> Execution {
     let Some(node) = tree.get("execution") else { return Execution::default() };
-    // What does not decode has been reported by the walk.
-    let execution: Execution = serde_json::from_value(node.to_json()).unwrap_or_default();
-    if execution.timeout_minutes.is_some_and(|minutes| minutes <= 0.0) {
-        issues.push(
-            Issue::new(
-                node.get("timeout_minutes").map_or(node.span, |node| node.span),
-                "a timeout must be greater than 0 minutes",
-            )
-            .help("leave it out for no limit"),
-        );
-    }
-    execution
+    // What does not decode or is out of range has been reported by the walk.
+    serde_json::from_value(node.to_json()).unwrap_or_default()
 }
 
 /// Where a run stands in the order of the suite.

@@ -17,10 +17,7 @@ pub(super) enum Shape {
         min: Option<i128>,
         max: Option<i128>,
     },
-    Number {
-        min: Option<f64>,
-        max: Option<f64>,
-    },
+    Number(Range),
     /// The shape, or nothing.
     Nullable(Rc<Shape>),
     List(Rc<Shape>),
@@ -32,6 +29,30 @@ pub(super) enum Shape {
     Struct(Rc<Vec<Field>>),
     /// A word, or a mapping with a single key: an externally tagged enum.
     Choice(Rc<Choice>),
+}
+
+/// The bounds of a number.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Range {
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// What it must be greater than.
+    pub above: Option<f64>,
+    /// What it must be less than.
+    pub below: Option<f64>,
+}
+
+impl Range {
+    /// The bound that a value violates, in words.
+    pub fn violated_by(self, value: f64) -> Option<String> {
+        let violated = |bound: Option<f64>, holds: fn(&f64, &f64) -> bool, words: &str| {
+            bound.filter(|bound| !holds(&value, bound)).map(|bound| format!("must be {words} {bound}"))
+        };
+        violated(self.min, f64::ge, "at least")
+            .or_else(|| violated(self.max, f64::le, "at most"))
+            .or_else(|| violated(self.above, f64::gt, "greater than"))
+            .or_else(|| violated(self.below, f64::lt, "less than"))
+    }
 }
 
 /// A key of a [`Shape::Struct`].
@@ -91,7 +112,7 @@ impl Shape {
             Self::Bool => "`true` or `false`".into(),
             Self::Text => "text".into(),
             Self::Integer { .. } => "a whole number".into(),
-            Self::Number { .. } => "a number".into(),
+            Self::Number(_) => "a number".into(),
             Self::Nullable(inner) => inner.words(),
             Self::List(_) => "a list".into(),
             Self::OneOrMany(inner) => format!("{} or a list of them", inner.words()),
@@ -133,7 +154,12 @@ fn of_type(kind: &str, schema: &Value, root: &Value) -> Shape {
     match kind {
         "boolean" => Shape::Bool,
         "string" => Shape::Text,
-        "number" => Shape::Number { min: bound("minimum"), max: bound("maximum") },
+        "number" => Shape::Number(Range {
+            min: bound("minimum"),
+            max: bound("maximum"),
+            above: bound("exclusiveMinimum"),
+            below: bound("exclusiveMaximum"),
+        }),
         "integer" => {
             let width = match schema.get("format").and_then(Value::as_str) {
                 Some("uint8") => Some(i128::from(u8::MAX)),

@@ -75,13 +75,9 @@ impl Walker<'_> {
                 self.integer(number, node.span, *min, *max);
                 Variant::plain(node)
             }
-            (Shape::Number { min, max }, Value::Number(number)) => {
-                let value = number.as_f64().unwrap_or_default();
-                if min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
-                    self.refuse(
-                        node.span,
-                        format!("`{number}` is out of range: {}", range(value, *min, *max)),
-                    );
+            (Shape::Number(range), Value::Number(number)) => {
+                if let Some(bound) = range.violated_by(number.as_f64().unwrap_or_default()) {
+                    self.refuse(node.span, format!("`{number}` is out of range: {bound}"));
                 }
                 Variant::plain(node)
             }
@@ -291,11 +287,19 @@ impl Walker<'_> {
     }
 
     fn wrong_type(&mut self, node: &Node, at: Span, shape: &Shape) {
+        if let (Shape::Integer { max, .. }, Some(digits)) = (shape, node.text())
+            && let Some(size) = beyond_64_bits(digits)
+        {
+            let message = format!("`{digits}` is too {size}");
+            let most = max.unwrap_or_else(|| u64::MAX.into());
+            self.refuse_with(node.span, message, format!("whole numbers go up to {most} here"));
+            return;
+        }
         let span =
             if matches!(node.value, Value::Map(_) | Value::List(_) | Value::Null) { at } else { node.span };
         let found = found(node);
         let issue = Issue::new(span, format!("expected {}, found {found}", shape.words()));
-        let quoted_number = matches!(shape, Shape::Integer { .. } | Shape::Number { .. })
+        let quoted_number = matches!(shape, Shape::Integer { .. } | Shape::Number(_))
             && node.text().is_some_and(|text| text.parse::<f64>().is_ok());
         self.issues.push(match shape {
             _ if quoted_number => issue.help("leave the quotes out"),
@@ -347,8 +351,18 @@ impl Walker<'_> {
     }
 }
 
+/// Whether digits are a whole number of more than 64 bits, which YAML reads as text: `large`, or with a
+/// minus `small`.
+fn beyond_64_bits(text: &str) -> Option<&'static str> {
+    let digits = text.trim_start_matches(['-', '+']);
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = text.parse::<u64>().is_ok() || text.parse::<i64>().is_ok();
+    let size = if text.starts_with('-') { "small" } else { "large" };
+    (whole && !fits).then_some(size)
+}
+
 /// The bound that a value outside of a range violates.
-fn range<T: std::fmt::Display + PartialOrd + Copy>(value: T, min: Option<T>, max: Option<T>) -> String {
+fn range(value: i128, min: Option<i128>, max: Option<i128>) -> String {
     match (min, max) {
         (Some(min), _) if value < min => format!("must be at least {min}"),
         (_, Some(max)) => format!("must be at most {max}"),
