@@ -75,6 +75,21 @@ impl Initializer {
         }
     }
 
+    /// Its name in words.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Xavier => "Xavier".to_owned(),
+            Self::XavierNormal => "Xavier normal".to_owned(),
+            Self::He => "He".to_owned(),
+            Self::HeNormal => "He normal".to_owned(),
+            Self::FanIn => "uniform in ±1/√(fan in)".to_owned(),
+            Self::Orthogonal { gain } => format!("orthogonal with gain {gain}"),
+            Self::Uniform { low, high } => format!("uniform from {low} to {high}"),
+            Self::Normal { std } => format!("normal with standard deviation {std}"),
+            Self::Zeros => "zero".to_owned(),
+        }
+    }
+
     /// What is wrong with the values, if anything.
     pub fn problems(self) -> Vec<Problem> {
         match self {

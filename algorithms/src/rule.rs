@@ -136,6 +136,34 @@ pub trait RuleConfig: Serialize + DeserializeOwned + JsonSchema + Default {
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
+
+    /// The settings in words, for a report's protocol: by default each that isn't its default, by its name.
+    fn describe(&self) -> String {
+        let [own, default] =
+            [self, &Self::default()].map(|config| serde_json::to_value(config).unwrap_or_default());
+        let mut told = Vec::new();
+        tell_differences(&own, &default, "", &mut told);
+        match (told.is_empty(), own.as_object().is_some_and(|fields| !fields.is_empty())) {
+            (true, false) => "nothing to configure".to_owned(),
+            (true, true) => "all settings at their defaults".to_owned(),
+            (false, _) => told.join(", "),
+        }
+    }
+}
+
+/// Appends `key value` for each setting that isn't as in `default`; the key of an inner one follows its outer one's.
+fn tell_differences(value: &Value, default: &Value, path: &str, told: &mut Vec<String>) {
+    match value {
+        _ if value == default || value.is_null() => {}
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                let path = format!("{path} {}", key.replace('_', " "));
+                tell_differences(inner, default.get(key).unwrap_or(&Value::Null), path.trim_start(), told);
+            }
+        }
+        Value::String(text) => told.push(format!("{path} {text}")),
+        other => told.push(format!("{path} {other}")),
+    }
 }
 
 /// A rule that can be registered.
@@ -177,6 +205,7 @@ type Build = fn(Value, &mut Network, Streams) -> Result<Box<dyn LearningRule>, V
 pub struct Functions {
     schema: fn() -> Schema,
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
+    describe: fn(Value) -> Result<String, Vec<Problem>>,
     build: Build,
     refusal: fn(&[LayerPlan]) -> Option<String>,
 }
@@ -190,6 +219,7 @@ impl Functions {
                 let config = decode::<R::Config>(&value)?;
                 serde_json::to_value(config).map_err(|error| vec![Problem::at("", error.to_string())])
             },
+            describe: |value| Ok(decode::<R::Config>(&value)?.describe()),
             build: |value, network, streams| {
                 let config = decode::<R::Config>(&value)?;
                 let layers: Vec<LayerPlan> = network.layers.iter().map(LayerPlan::from).collect();
@@ -256,6 +286,14 @@ impl RuleEntry {
         (self.functions.refusal)(layers)
     }
 
+    /// The configuration in words, defaults included where the rule finds them worth telling.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn describe(&self, config: Value) -> Result<String, Vec<Problem>> {
+        (self.functions.describe)(config)
+    }
+
     /// Sets the rule up for a network.
     ///
     /// # Errors
@@ -278,4 +316,64 @@ pub fn registry() -> &'static [&'static RuleEntry] {
 /// The rule of this name or alias.
 pub fn find(name: &str) -> Option<&'static RuleEntry> {
     registry().iter().copied().find(|rule| rule.name == name || rule.aliases.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    struct Settings {
+        step_size: f64,
+        kind: Option<String>,
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    struct Inner {
+        steps: u32,
+    }
+
+    impl RuleConfig for Settings {}
+
+    #[test]
+    fn only_settings_that_are_not_the_defaults_are_told() {
+        assert_eq!(Settings::default().describe(), "all settings at their defaults");
+        let settings = Settings { step_size: 0.5, kind: Some("exact".to_owned()), inner: Inner { steps: 3 } };
+        let mut told = settings.describe();
+        for part in ["step size 0.5", "kind exact", "inner steps 3"] {
+            assert!(told.contains(part), "no `{part}` in `{told}`");
+            told = told.replacen(part, "", 1);
+        }
+        assert_eq!(told, ", , ");
+    }
+
+    #[test]
+    fn feedback_weights_are_told_with_their_defaults() {
+        let told = |rule: &str, config: Value| find(rule).expect("registered").describe(config);
+        assert_eq!(told("bp", json!({})).as_deref(), Ok("nothing to configure"));
+        assert_eq!(
+            told("fa", json!({})).as_deref(),
+            Ok("feedback weights Xavier (default), scale 1; forward weights as the architecture says")
+        );
+        assert_eq!(
+            told("usf", json!({"convention": "biotorch", "feedback": {"init": "he", "scale": 0.5}}))
+                .as_deref(),
+            Ok("convention biotorch: feedback weights He, scale 0.5; forward weights Xavier")
+        );
+        let nokland = told("dfa", json!({"convention": "nokland"})).expect("valid");
+        assert!(
+            nokland.starts_with(
+                "convention nokland: feedback weights uniform in ±1/√(fan in) (the convention's)"
+            )
+        );
+        assert!(
+            nokland.ends_with("at zero if any units are tanh or logistic, else as the architecture says")
+        );
+        assert!(told("fa", json!({"feedbck": {}})).is_err());
+    }
 }

@@ -344,6 +344,8 @@ fn a_report_on_some_runs_names_the_command_for_these_alone() {
     let some = ["--filter", "seed=1", "--filter", "algorithm=bp"];
     assert!(bench.apical("run", &some).status.success());
     assert!(bench.apical("report", &some).status.success());
-    let report = fs::read_to_string(bench.path().join("reports/one/README.md")).unwrap();
+    assert!(!bench.path().join("reports/one").exists());
+    let report = fs::read_to_string(bench.path().join("reports/one-filtered/README.md")).unwrap();
+    assert!(report.contains("1 of the suite's 2 runs, selected by `seed=1`, `algorithm=bp`"), "{report}");
     assert!(report.contains("apical run suite.yaml --filter seed=1 --filter algorithm=bp\n"), "{report}");
 }

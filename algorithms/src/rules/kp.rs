@@ -68,6 +68,10 @@ impl RuleConfig for LearnedFeedback {
     fn problems(&self) -> Vec<Problem> {
         self.0.draw_problems()
     }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
 }
 
 struct KolenPollack {

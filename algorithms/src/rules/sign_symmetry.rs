@@ -95,6 +95,10 @@ impl RuleConfig for SignedFeedback {
         }
         problems
     }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
 }
 
 /// Where the magnitudes of the feedback weights come from.

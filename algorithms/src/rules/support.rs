@@ -87,6 +87,27 @@ impl RuleConfig for FeedbackWeights {
         }
         problems
     }
+
+    fn describe(&self) -> String {
+        let (convention, forward) = match self.convention {
+            None => ("", "as the architecture says"),
+            Some(Convention::Nokland) => (
+                "convention nokland: ",
+                "at zero if any units are tanh or logistic, else as the architecture says",
+            ),
+            Some(Convention::Biotorch) => ("convention biotorch: ", "Xavier"),
+        };
+        let whose = match (self.feedback.init, self.convention) {
+            (Some(_), _) => "",
+            (None, Some(_)) => " (the convention's)",
+            (None, None) => " (default)",
+        };
+        format!(
+            "{convention}feedback weights {}{whose}, scale {}; forward weights {forward}",
+            self.initializer().describe(),
+            self.feedback.scale
+        )
+    }
 }
 
 impl FeedbackWeights {

@@ -1,5 +1,6 @@
 //! How commands write: tables for people, JSON for programs.
 
+pub use crate::report::format::duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -67,16 +68,4 @@ pub fn thousands(number: usize) -> String {
         .map(|group| std::str::from_utf8(group).unwrap_or_default())
         .collect();
     groups.join(",")
-}
-
-/// `12.3 s`, `4 min 5 s`, `3 h 20 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..=9 => format!("{seconds:.1} s"),
-        10..=59 => format!("{whole} s"),
-        60..=3599 => format!("{} min {} s", whole / 60, whole % 60),
-        3600..=172_799 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3600),
-    }
 }

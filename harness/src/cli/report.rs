@@ -2,14 +2,14 @@
 
 use super::{
     output::line,
-    suite::{Selected, SuiteArguments},
+    suite::{self, Selected, SuiteArguments},
 };
 use crate::{
     data::{self, DataRoot, DatasetEntry, dataset},
     exit,
     record::Results,
     report::{
-        self, ReportOptions,
+        self, ReportOptions, Selection,
         samples::{Image, SampleSheet},
     },
 };
@@ -21,7 +21,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 pub struct Arguments {
     #[command(flatten)]
     suite: SuiteArguments,
-    /// Where reports lie; this one goes into a folder of the suite's name.
+    /// Where reports lie; this one goes into a folder of the suite's name, `<suite>-filtered` for some of its runs.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
     /// A folder of datasets, for the sample images.
@@ -30,14 +30,22 @@ pub struct Arguments {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
-    let Selected { path, plan, store, .. } = arguments.suite.select()?;
+    let Selected { path, whole, plan, store } = arguments.suite.select()?;
     let results = store.results(plan)?;
-    let suite = arguments.suite.again(&path);
+    let planned = whole.runs.len();
+    // A report on a part leaves the one on the whole suite as it is.
+    let selection = (results.runs.len() < planned)
+        .then(|| Selection { filters: arguments.suite.filter.clone(), planned });
+    let name = &results.plan.name;
+    let folder = if selection.is_some() { format!("{name}-filtered") } else { name.clone() };
+    let filters = selection.as_ref().map_or(&[][..], |selection| &selection.filters);
+    let suite = suite::again(&path, filters);
     let options = ReportOptions {
-        output: arguments.reports.join(&results.plan.name),
+        output: arguments.reports.join(folder),
         png: true,
         reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
         samples: samples(&results, arguments.data.clone()),
+        selection,
     };
     let readme = report::write(&results, &options)?;
     line(report::headline(&results, None))?;

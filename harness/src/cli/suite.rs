@@ -77,12 +77,6 @@ impl SuiteArguments {
         Err(UserError::config(no_such_suite(&name, &known_suites(store))))
     }
 
-    /// The arguments that select the same runs again, for a shell.
-    pub fn again(&self, path: &Path) -> String {
-        let filters = self.filter.iter().map(|filter| format!(" --filter {}", quoted(filter)));
-        std::iter::once(quoted(&path.to_string_lossy())).chain(filters).collect()
-    }
-
     /// The file meant: as given, or `suites/<name>.yaml`.
     fn path(&self) -> PathBuf {
         let named = Path::new("suites").join(&self.suite).with_extension("yaml");
@@ -120,6 +114,17 @@ fn no_such_suite(name: &str, known: &[String]) -> String {
     format!("{missing}{near} (there are: {})", known.join(", "))
 }
 
+/// The arguments that select the same runs again, for a shell. They say the same wherever the suite lies and however
+/// it was named: `suites/<file>` where its folder is called so, else the file's name.
+pub fn again(path: &Path, filters: &[String]) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let file = whole.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let among_suites = whole.parent().is_some_and(|folder| folder.ends_with("suites"));
+    let name = if among_suites { format!("suites/{file}") } else { file.into_owned() };
+    let filters = filters.iter().map(|filter| format!(" --filter {}", quoted(filter)));
+    std::iter::once(quoted(&name)).chain(filters).collect()
+}
+
 /// A word as a shell needs it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-=,:+".contains(c);
@@ -127,4 +132,29 @@ pub fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_is_named_the_same_wherever_it_lies() {
+        for path in [
+            "suites/quick.yaml",
+            "./suites/quick.yaml",
+            "../other/suites/quick.yaml",
+            "/a/b/suites/quick.yaml",
+        ] {
+            assert_eq!(again(Path::new(path), &[]), "suites/quick.yaml");
+        }
+        for path in ["mine.yaml", "drafts/mine.yaml", "/home/somebody/mine.yaml"] {
+            assert_eq!(again(Path::new(path), &[]), "mine.yaml");
+        }
+        let filters = ["seed=1".to_owned(), "algorithm=fa[feedback.scale=1]".to_owned()];
+        assert_eq!(
+            again(Path::new("/a/my suite.yaml"), &filters),
+            "'my suite.yaml' --filter seed=1 --filter 'algorithm=fa[feedback.scale=1]'"
+        );
+    }
 }

@@ -61,7 +61,8 @@ pub fn duration(seconds: f64) -> String {
     match whole {
         0..120 => format!("{whole} s"),
         120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+        7200..172_800 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3600),
     }
 }
 
@@ -133,6 +134,7 @@ mod tests {
         assert_eq!(duration(61.0), "61 s");
         assert_eq!(duration(3599.6), "60 min 00 s");
         assert_eq!(duration(8000.0), "2 h 13 min");
+        assert_eq!(duration(180_000.0), "2 days 2 h");
         assert_eq!(memory(512.0 * 1024.0 * 1024.0), "512 MiB");
         assert_eq!(compact(397_510.0), "398k");
         assert_eq!(compact(5_360_000.0), "5.36M");

@@ -50,16 +50,21 @@ pub fn panel(
     }
 }
 
-/// A quantity of a layer at the last sampled epoch of each completed run of a cell.
+/// What was sampled of a layer at the last sampled epoch of each completed run of a cell.
+pub fn sampled_at_the_end<'r>(
+    cell: &CellRuns<'r>,
+    layer: &str,
+) -> impl Iterator<Item = &'r LayerDiagnostics> {
+    cell.completed().filter_map(move |(run, _)| {
+        let epochs = run.epochs();
+        let last = epochs.iter().rev().find(|epoch| !epoch.layers.is_empty())?;
+        last.layers.iter().find(|sampled| sampled.layer == layer)
+    })
+}
+
+/// A quantity of a layer at the last sampled epoch of each completed run of a cell that has it there.
 pub fn at_the_end(cell: &CellRuns<'_>, layer: &str, quantity: Quantity) -> Option<stats::Estimate> {
-    let values: Vec<f64> = cell
-        .completed()
-        .filter_map(|(run, _)| {
-            let epochs = run.epochs();
-            let last = epochs.iter().rev().find(|epoch| !epoch.layers.is_empty())?;
-            quantity(last.layers.iter().find(|sampled| sampled.layer == layer)?)
-        })
-        .filter(|value| value.is_finite())
-        .collect();
+    let values: Vec<f64> =
+        sampled_at_the_end(cell, layer).filter_map(quantity).filter(|value| value.is_finite()).collect();
     stats::estimate(&values)
 }

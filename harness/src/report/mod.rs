@@ -10,7 +10,7 @@
 )]
 
 mod curves;
-mod format;
+pub(crate) mod format;
 mod headline;
 mod layers;
 mod matrix;
@@ -47,19 +47,17 @@ pub struct ReportOptions {
     pub reproduce: Vec<String>,
     /// Sample images of the datasets; empty where the data is not at hand.
     pub samples: Vec<SampleSheet>,
+    /// The part of the suite that the results are; `None` for all of it.
+    pub selection: Option<Selection>,
 }
 
-impl ReportOptions {
-    /// The report on the suite at `suite`, into the folder `output`: with PNGs, without sample images.
-    pub fn new(output: PathBuf, suite: &Path) -> Self {
-        let suite = suite.display();
-        Self {
-            output,
-            png: true,
-            reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
-            samples: Vec::new(),
-        }
-    }
+/// A part of a suite that a report is on.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// What selected it, as on the command line, e.g. `algorithm=bp,fa`.
+    pub filters: Vec<String>,
+    /// Runs of the whole suite.
+    pub planned: usize,
 }
 
 /// What every section is made from.

@@ -82,6 +82,15 @@ impl Synthetic {
     fn spec(&self, dataset: &str, depth: usize, rule: &str, seed: u64, label: &str) -> RunSpec {
         let architecture: Architecture =
             serde_json::from_value(json!({"mlp": {"hidden": vec![500; depth]}})).unwrap();
+        let scale =
+            label.split_once("feedback.scale=").map(|(_, rest)| rest.split([',', ']']).next().unwrap());
+        let config = scale
+            .map_or_else(|| json!({}), |scale| json!({"feedback": {"scale": scale.parse::<f64>().unwrap()}}));
+        // Some rules of the gallery are not registered, as when a report is on runs of another version.
+        let config = match apical_algorithms::rule::find(rule) {
+            Some(entry) => entry.resolve(config).unwrap(),
+            None => json!({"label": label}),
+        };
         RunSpec {
             format: SPEC_FORMAT,
             seed,
@@ -90,7 +99,7 @@ impl Synthetic {
                 ..DatasetSpec::named(dataset)
             },
             architecture,
-            algorithm: AlgorithmSpec { rule: rule.to_owned(), config: json!({"label": label}) },
+            algorithm: AlgorithmSpec { rule: rule.to_owned(), config },
             training: serde_json::from_value(json!({
                 "epochs": self.epochs, "batch_size": 64,
                 "optimizer": {"sgd": {"learning_rate": 0.1, "momentum": 0.9}},

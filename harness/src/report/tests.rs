@@ -7,11 +7,11 @@
 )]
 
 use super::{
-    ReportOptions, headline,
+    ReportOptions, Selection, headline,
     synthetic::{Synthetic, cell_mut, diverge, end},
     write,
 };
-use crate::record::{Results, State};
+use crate::record::{Event, Results, State};
 use std::{collections::BTreeMap, path::Path};
 
 fn options(folder: &Path) -> ReportOptions {
@@ -23,6 +23,7 @@ fn options(folder: &Path) -> ReportOptions {
             "apical report suites/synthetic.yaml".to_owned(),
         ],
         samples: Vec::new(),
+        selection: None,
     }
 }
 
@@ -195,4 +196,59 @@ fn an_empty_plan_still_has_a_report() {
     let mut results = Synthetic::default().build();
     results.runs.clear();
     assert!(readme(&results).contains("**0 runs planned**"));
+}
+
+#[test]
+fn two_seeds_give_no_verdict_on_a_gap() {
+    let verdicts = ["above backpropagation", "below backpropagation", "the interval includes 0"];
+    for seeds in 1..=3 {
+        let results = Synthetic { seeds, datasets: vec!["mnist"], ..Synthetic::default() }.build();
+        let text = readme(&results);
+        assert_eq!(verdicts.iter().any(|verdict| text.contains(verdict)), seeds >= 3, "{text}");
+        assert_eq!(text.contains("two seeds are too few for a verdict"), seeds == 2);
+    }
+}
+
+#[test]
+fn an_angle_that_was_measured_but_undefined_says_so() {
+    let mut results = Synthetic { datasets: vec!["mnist"], ..Synthetic::default() }.build();
+    let entries = |results: &Results, word: &str| {
+        readme(results).lines().flat_map(|line| line.split('|')).filter(|part| part.trim() == word).count()
+    };
+    assert_eq!(entries(&results, "undefined"), 0);
+    let spoil = |results: &mut Results, layers: bool| {
+        for run in cell_mut(results, "mnist", "mlp", "fa") {
+            for event in &mut run.events {
+                let Event::Epoch(epoch) = event else { continue };
+                epoch.layers.iter_mut().take(1).for_each(|layer| layer.gradient_angle = None);
+                if !layers {
+                    epoch.layers.clear();
+                }
+            }
+        }
+    };
+    spoil(&mut results, true);
+    assert_eq!((entries(&results, "undefined"), entries(&results, "not measured")), (1, 0));
+    spoil(&mut results, false);
+    assert_eq!((entries(&results, "undefined"), entries(&results, "not measured")), (0, 2));
+}
+
+#[test]
+fn a_report_on_a_part_says_of_what_it_is_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let selection =
+        Selection { filters: vec!["algorithm=bp,fa".to_owned(), "seed=1".to_owned()], planned: 42 };
+    let options = ReportOptions { selection: Some(selection), ..options(folder.path()) };
+    let text = std::fs::read_to_string(write(&small(), &options).unwrap()).unwrap();
+    let expected = "**12 of the suite's 42 runs, selected by `algorithm=bp,fa`, `seed=1`**: 7 completed";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("planned**"));
+}
+
+#[test]
+fn settings_that_algorithms_share_are_said_once_and_in_words() {
+    let text = readme(&small());
+    assert_eq!(text.matches("feedback weights Xavier (default), scale 1;").count(), 1, "{text}");
+    assert!(text.contains("- `fa` and `kp`: feedback weights Xavier"), "{text}");
+    assert!(!text.contains("{\""), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The statistics of the report, and nothing else: means, Student's t intervals, paired and Welch differences.
+//! The statistics of the report, and nothing else: means, Student's t intervals, paired differences.
 //!
 //! An interval is the mean and a half-width; there is none for fewer than two values, where no spread is known.
 
@@ -71,22 +71,6 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
 pub fn paired_difference(pairs: &[(f64, f64)]) -> Option<Estimate> {
     let differences: Vec<f64> = pairs.iter().map(|(left, right)| left - right).collect();
     estimate(&differences)
-}
-
-/// The difference of two independent means, with Welch's interval (unequal variances, degrees of freedom after
-/// Welch and Satterthwaite); the interval is absent where either sample has fewer than two values.
-pub fn welch_difference(left: &[f64], right: &[f64]) -> Option<Estimate> {
-    let difference = mean(left)? - mean(right)?;
-    let half_width = sample_deviation(left).zip(sample_deviation(right)).map(|(left_sd, right_sd)| {
-        let (left_n, right_n) = (left.len() as f64, right.len() as f64);
-        let (a, b) = (left_sd.powi(2) / left_n, right_sd.powi(2) / right_n);
-        if a + b == 0.0 {
-            return 0.0;
-        }
-        let freedom = (a + b).powi(2) / (a.powi(2) / (left_n - 1.0) + b.powi(2) / (right_n - 1.0));
-        t_quantile(freedom) * (a + b).sqrt()
-    });
-    Some(Estimate { mean: difference, half_width, n: left.len().min(right.len()) })
 }
 
 /// The two-sided critical value of Student's t at [`CONFIDENCE`].

@@ -115,6 +115,7 @@ fn angles(context: &Context<'_>, dataset: &str, architecture: &str, names: &[Str
             match angle {
                 Some(angle) => format::interval(angle, 1),
                 None if cell.completed().next().is_none() => format!("– ({})", cell.shortfall()),
+                None if layers::sampled_at_the_end(cell, layer).next().is_some() => "undefined".to_owned(),
                 None => "not measured".to_owned(),
             }
         }));

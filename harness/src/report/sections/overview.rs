@@ -1,11 +1,14 @@
 //! What the suite is, how far it has come, and its main finding in figures.
 
 use super::super::{
-    Content, Context, format,
+    Content, Context, Selection, format,
     matrix::CellRuns,
     table::{code, escape},
 };
 use crate::{record::State, stats::Estimate};
+
+/// Fewer seeds than this judge nothing: of two, the interval hangs on a single difference between them.
+const VERDICT_SEEDS: usize = 3;
 
 pub(super) fn render(context: &Context<'_>) -> Content {
     let mut text = String::new();
@@ -31,9 +34,21 @@ fn counts(context: &Context<'_>) -> String {
         parts.push(format!("{} not run yet", format::count(pending as u64)));
     }
     let matrix = &context.matrix;
+    let runs = format::plural(results.runs.len(), "run");
+    let which = match &context.options.selection {
+        None => format!("{runs} planned"),
+        Some(Selection { filters, planned }) => {
+            let filters: Vec<String> = filters.iter().map(|filter| code(filter)).collect();
+            format!(
+                "{} of the suite's {}, selected by {}",
+                format::count(results.runs.len() as u64),
+                format::plural(*planned, "run"),
+                filters.join(", ")
+            )
+        }
+    };
     format!(
-        "**{} planned**: {}. {} × {}, {} in all; the cells of the matrix differ in their seeds alone.\n\n",
-        format::plural(results.runs.len(), "run"),
+        "**{which}**: {}. {} × {}, {} in all; the cells of the matrix differ in their seeds alone.\n\n",
         if parts.is_empty() { "none recorded".to_owned() } else { format::list(&parts) },
         format::plural(matrix.datasets.len(), "dataset"),
         format::plural(matrix.algorithms.len(), "algorithm"),
@@ -70,6 +85,7 @@ fn findings(context: &Context<'_>) -> String {
 fn sentence(cell: &CellRuns<'_>, reference: &CellRuns<'_>, gap: Estimate) -> String {
     let verdict = match gap.excludes_zero() {
         None => "one seed says nothing about the spread",
+        Some(_) if gap.n < VERDICT_SEEDS => "two seeds are too few for a verdict",
         Some(false) => "the interval includes 0",
         Some(true) if gap.mean > 0.0 => "above backpropagation",
         Some(true) => "below backpropagation",

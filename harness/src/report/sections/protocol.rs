@@ -5,7 +5,10 @@ use super::super::{
     table::{code, escape},
     words,
 };
-use crate::{plan::Cell, spec::RunSpec};
+use crate::{
+    plan::Cell,
+    spec::{AlgorithmSpec, RunSpec},
+};
 use apical_algorithms::rule;
 use std::collections::BTreeSet;
 
@@ -30,11 +33,10 @@ pub(super) fn render(context: &Context<'_>) -> Content {
         |cell| &cell.algorithm,
         |spec| {
             let title = rule::find(&spec.algorithm.rule).map_or("", |entry| entry.title);
-            let config = spec.algorithm.config.to_string();
-            let config = if config == "{}" { "nothing to configure".to_owned() } else { code(&config) };
-            format!("{title} (`{}`), {config}", spec.algorithm.rule)
+            format!("{title} (`{}`)", spec.algorithm.rule)
         },
     );
+    text += &rule_settings(context);
     text += "**Training**\n\n";
     let topics: Vec<Vec<(&str, String)>> = context
         .matrix
@@ -58,6 +60,24 @@ pub(super) fn render(context: &Context<'_>) -> Content {
     });
     text += &topic(context, "Seeds", &variants(seeds));
     Content::text(text)
+}
+
+/// What the rules were set to; what several algorithms share is said once.
+fn rule_settings(context: &Context<'_>) -> String {
+    let told = context
+        .matrix
+        .cells()
+        .iter()
+        .filter_map(|cell| Some((cell.cell, settings(&cell.runs.first()?.planned.spec.algorithm))));
+    let lines: String =
+        variants(told).iter().map(|(text, cells)| format!("- {}: {text}.\n", who(context, cells))).collect();
+    format!("**Settings of the rules**\n\n{lines}\n")
+}
+
+/// A rule's settings in words. Where this version does not know the rule or the settings, as they were recorded.
+fn settings(algorithm: &AlgorithmSpec) -> String {
+    let told = rule::find(&algorithm.rule).and_then(|entry| entry.describe(algorithm.config.clone()).ok());
+    told.map_or_else(|| code(&algorithm.config.to_string()), |text| escape(&text))
 }
 
 /// A list of labels with what each stands for.
@@ -116,10 +136,10 @@ fn topic(context: &Context<'_>, title: &str, variants: &[Variant<'_>]) -> String
     }
 }
 
-/// The cells in the fewest words: by dataset, architecture or algorithm where one of these decides, else by name.
+/// The cells in the fewest words: by algorithm, dataset or architecture where one of these decides, else by name.
 fn who(context: &Context<'_>, cells: &[&Cell]) -> String {
     let labels: [fn(&Cell) -> &str; 3] =
-        [|cell| &cell.dataset, |cell| &cell.architecture, |cell| &cell.algorithm];
+        [|cell| &cell.algorithm, |cell| &cell.dataset, |cell| &cell.architecture];
     for label in labels {
         let mut named: Vec<&str> = Vec::new();
         for cell in cells {
