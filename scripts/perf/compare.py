@@ -26,7 +26,10 @@ WORK = [
     ("MLP 784-500-10, SGD", "bp", MLP, SGD, ["--model", "mlp", "--optimizer", "sgd"]),
     ("MLP 784-500-10, Adam", "bp", MLP, ADAM, ["--model", "mlp", "--optimizer", "adam"]),
     ("LeNet, momentum", "bp", LENET, MOMENTUM, ["--model", "lenet", "--optimizer", "momentum"]),
-    ("DTP in parallel, MLP 784-5×256-10, Adam", "dtp", DEEP, ADAM, ["--rule", "dtp", "--model", "deep", "--optimizer", "adam"]),
+    (
+        "DTP in parallel, MLP 784-5×256-10, Adam", "dtp", DEEP, ADAM,
+        ["--rule", "dtp", "--model", "deep", "--optimizer", "adam"],
+    ),
 ]
 # Rules with inverses: they don't teach pooled networks, and are compared where both are taught on each batch.
 TARGETS = ["tp", "dtp", "sdtp", "ao-sdtp"]
