@@ -79,7 +79,7 @@ impl RuleConfig for FeedbackWeights {
         let mut problems = self.draw_problems();
         let inert = match self.feedback.init {
             Some(Initializer::Zeros) => Some("feedback.init"),
-            Some(Initializer::Normal { std }) if std == 0.0 => Some("feedback.init.normal.std"),
+            Some(Initializer::Normal { std: 0.0 }) => Some("feedback.init.normal.std"),
             _ => None,
         };
         if let Some(path) = inert {
