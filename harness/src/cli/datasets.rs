@@ -140,7 +140,7 @@ fn verify(names: &[String], output: &OutputArguments) -> Result<u8> {
             let (state, reason) = match state {
                 cache::State::Good => ("good", None),
                 cache::State::Absent => ("absent", None),
-                cache::State::Wrong(reason) => ("wrong", Some(reason.to_string())),
+                cache::State::Wrong(reason) => ("wrong", Some(reason.clone())),
             };
             rows.push(Verified { dataset: entry.name, file: file.name, path, state, reason });
         }
