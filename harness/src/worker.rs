@@ -8,7 +8,7 @@ use crate::{
     provenance::{self, Usage},
     record::{
         AttemptFolder, Checkpoint, Epoch, Event, Outcome, Resources, RunResult, State, Store,
-        event::RECORD_FORMAT, store::EventLog,
+        attempt::EventLog, event::RECORD_FORMAT,
     },
     spec::{RunId, RunSpec},
     train::{self, Ended, Finished, Observer},

@@ -11,7 +11,9 @@
 //! a lock only tells whether an attempt's process still lives, so that its remains may be cleared away.
 
 use super::{
-    event::{Event, RECORD_FORMAT},
+    attempt::{AttemptFolder, read_events, read_outcome},
+    event::Event,
+    files::{At, StoreError, read_json, sync_folder, write_atomically},
     outcome::Outcome,
     results::{RecordedRun, Results},
 };
@@ -20,47 +22,10 @@ use crate::{
     spec::{RunId, RunSpec},
 };
 use rayon::prelude::*;
-use serde::de::DeserializeOwned;
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, BufRead, BufReader, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
-
-/// What can go wrong with the results folder.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// In words, e.g. `write`.
-        action: &'static str,
-        /// Which file or folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file does not hold what it should.
-    #[error("{} is not a valid {what}: {reason}", path.display())]
-    Corrupt {
-        /// Which file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-trait At<T> {
-    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError>;
-}
-
-impl<T> At<T> for io::Result<T> {
-    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Io { action, path: path.to_owned(), source })
-    }
-}
 
 /// The results folder.
 #[derive(Debug, Clone)]
@@ -207,7 +172,7 @@ impl Store {
         for entry in walkdir::WalkDir::new(&folder).min_depth(1).max_depth(1).sort_by_file_name() {
             match entry {
                 Ok(entry) if entry.file_type().is_dir() => {
-                    attempts.push(AttemptFolder { path: entry.into_path() });
+                    attempts.push(AttemptFolder::at(entry.into_path()));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -228,9 +193,9 @@ impl Store {
     pub fn begin(&self, spec: &RunSpec) -> Result<AttemptFolder, StoreError> {
         let path = self.run_folder(&spec.id()).join("attempts").join(unique_name());
         fs::create_dir_all(&path).at("create", &path)?;
-        let attempt = AttemptFolder { path };
+        let attempt = AttemptFolder::at(path);
         let text = serde_json::to_string_pretty(spec).expect("a run spec is plain data");
-        write_atomically(&attempt.path.join("spec.json"), text.as_bytes())?;
+        write_atomically(&attempt.path().join("spec.json"), text.as_bytes())?;
         Ok(attempt)
     }
 
@@ -243,7 +208,7 @@ impl Store {
         let result = self.result_folder(id);
         let _ = fs::remove_file(attempt.checkpoint_path());
         let _ = fs::remove_file(attempt.alive_path());
-        let published = match fs::rename(&attempt.path, &result) {
+        let published = match fs::rename(attempt.path(), &result) {
             Ok(()) => true,
             Err(error)
                 if matches!(
@@ -251,7 +216,7 @@ impl Store {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
                 ) =>
             {
-                let _ = fs::remove_dir_all(&attempt.path);
+                let _ = fs::remove_dir_all(attempt.path());
                 false
             }
             Err(error) => return Err(error).at("publish a result as", &result),
@@ -265,7 +230,7 @@ impl Store {
     fn clear_dead_attempts(&self, id: &RunId) {
         for attempt in self.attempts(id).unwrap_or_default() {
             if !attempt.is_alive() {
-                let _ = fs::remove_dir_all(&attempt.path);
+                let _ = fs::remove_dir_all(attempt.path());
             }
         }
         let _ = fs::remove_dir(self.run_folder(id).join("attempts"));
@@ -329,137 +294,6 @@ impl Store {
     }
 }
 
-/// The folder of one attempt at a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptFolder {
-    path: PathBuf,
-}
-
-impl AttemptFolder {
-    /// An attempt's folder that already exists.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Where its latest checkpoint lies, if it has one.
-    pub fn checkpoint_path(&self) -> PathBuf {
-        self.path.join("checkpoint.safetensors")
-    }
-
-    fn alive_path(&self) -> PathBuf {
-        self.path.join("alive")
-    }
-
-    /// Marks the attempt as under way for as long as the file returned is open.
-    ///
-    /// # Errors
-    /// When the mark cannot be written.
-    pub fn mark_alive(&self) -> Result<File, StoreError> {
-        let path = self.alive_path();
-        let file = File::create(&path).at("create", &path)?;
-        // A filesystem without locks makes a living attempt look dead, which only costs its remains.
-        let _ = file.lock();
-        Ok(file)
-    }
-
-    /// Whether a process of this machine is working on it.
-    pub fn is_alive(&self) -> bool {
-        File::open(self.alive_path())
-            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-    }
-
-    /// Its outcome, where it ended.
-    pub fn outcome(&self) -> Option<Outcome> {
-        read_outcome(&self.path).ok()
-    }
-
-    /// Writes how it ended; the last thing that an attempt writes.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), StoreError> {
-        let text = serde_json::to_string_pretty(outcome).expect("an outcome is plain data");
-        write_atomically(&self.path.join("outcome.json"), text.as_bytes())
-    }
-
-    /// The events of this attempt so far.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn events(&self) -> Result<Vec<Event>, StoreError> {
-        read_events(&self.path.join("events.jsonl"))
-    }
-
-    /// The events of this attempt up to the first line that cannot be read, if any.
-    pub fn readable_events(&self) -> Vec<Event> {
-        let text = fs::read(self.path.join("events.jsonl")).unwrap_or_default();
-        text.split_inclusive(|byte| *byte == b'\n')
-            .map_while(|line| serde_json::from_slice(line).ok())
-            .collect()
-    }
-
-    /// A log of events that begins with `events`.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn event_log(&self, events: &[Event]) -> Result<EventLog, StoreError> {
-        let path = self.path.join("events.jsonl");
-        let file = File::create(&path).at("create", &path)?;
-        let mut log = EventLog { file, path };
-        for event in events {
-            log.append(event)?;
-        }
-        Ok(log)
-    }
-}
-
-/// An append-only file of events, each on the disk before the next is accepted.
-#[derive(Debug)]
-pub struct EventLog {
-    file: File,
-    path: PathBuf,
-}
-
-impl EventLog {
-    /// Appends one event as one line.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn append(&mut self, event: &Event) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(event).expect("an event is plain data");
-        line.push(b'\n');
-        self.file.write_all(&line).at("write", &self.path)
-    }
-}
-
-/// Reads a file of events. A last line without its end is what a kill leaves: it is passed over.
-///
-/// # Errors
-/// When the file cannot be read, or a whole line is no event.
-pub fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
-    let mut reader = BufReader::new(File::open(path).at("read", path)?);
-    let mut events = Vec::new();
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).at("read", path)? > 0 {
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let event = serde_json::from_slice(&line).map_err(|error| StoreError::Corrupt {
-            path: path.to_owned(),
-            what: "file of events",
-            reason: format!("line {}: {error}", events.len() + 1),
-        })?;
-        events.push(event);
-        line.clear();
-    }
-    Ok(events)
-}
-
 /// A result whose every file can be read, and is about the run `id`.
 fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), StoreError> {
     let outcome = read_outcome(folder)?;
@@ -474,48 +308,6 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
         });
     }
     Ok((outcome, read_events(&folder.join("events.jsonl"))?))
-}
-
-fn read_outcome(folder: &Path) -> Result<Outcome, StoreError> {
-    let path = folder.join("outcome.json");
-    let outcome: Outcome = read_json(&path, "outcome")?;
-    if outcome.format == RECORD_FORMAT {
-        return Ok(outcome);
-    }
-    let reason = format!("it has format {}, this program reads format {RECORD_FORMAT}", outcome.format);
-    Err(StoreError::Corrupt { path, what: "outcome", reason })
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, StoreError> {
-    let text = fs::read(path).at("read", path)?;
-    serde_json::from_slice(&text).map_err(|error| StoreError::Corrupt {
-        path: path.to_owned(),
-        what,
-        reason: error.to_string(),
-    })
-}
-
-/// Writes a file so that it is there whole or not at all, and outlives a crash of the machine.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&temporary))).at("write", path)?;
-    if let Some(folder) = path.parent() {
-        sync_folder(folder);
-    }
-    Ok(())
-}
-
-/// Makes a rename inside a folder durable; where a filesystem can't, the rename is still atomic.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
 }
 
 /// A name no other attempt has, on any machine: the time, the machine, the process and a count.

@@ -1,0 +1,153 @@
+//! One attempt at a run: a folder of its own, into which one process writes.
+
+use super::{
+    event::{Event, RECORD_FORMAT},
+    files::{At, StoreError, read_json, write_atomically},
+    outcome::Outcome,
+};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+/// The folder of one attempt at a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFolder {
+    path: PathBuf,
+}
+
+impl AttemptFolder {
+    /// An attempt's folder that already exists.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its latest checkpoint lies, if it has one.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    pub(super) fn alive_path(&self) -> PathBuf {
+        self.path.join("alive")
+    }
+
+    /// Marks the attempt as under way for as long as the file returned is open.
+    ///
+    /// # Errors
+    /// When the mark cannot be written.
+    pub fn mark_alive(&self) -> Result<File, StoreError> {
+        let path = self.alive_path();
+        let file = File::create(&path).at("create", &path)?;
+        // A filesystem without locks makes a living attempt look dead, which only costs its remains.
+        let _ = file.lock();
+        Ok(file)
+    }
+
+    /// Whether a process of this machine is working on it.
+    pub fn is_alive(&self) -> bool {
+        File::open(self.alive_path())
+            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Its outcome, where it ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        read_outcome(&self.path).ok()
+    }
+
+    /// Writes how it ended; the last thing that an attempt writes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_outcome(&self, outcome: &Outcome) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(outcome).expect("an outcome is plain data");
+        write_atomically(&self.path.join("outcome.json"), text.as_bytes())
+    }
+
+    /// The events of this attempt so far.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn events(&self) -> Result<Vec<Event>, StoreError> {
+        read_events(&self.path.join("events.jsonl"))
+    }
+
+    /// The events of this attempt up to the first line that cannot be read, if any.
+    pub fn readable_events(&self) -> Vec<Event> {
+        let text = fs::read(self.path.join("events.jsonl")).unwrap_or_default();
+        text.split_inclusive(|byte| *byte == b'\n')
+            .map_while(|line| serde_json::from_slice(line).ok())
+            .collect()
+    }
+
+    /// A log of events that begins with `events`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn event_log(&self, events: &[Event]) -> Result<EventLog, StoreError> {
+        let path = self.path.join("events.jsonl");
+        let file = File::create(&path).at("create", &path)?;
+        let mut log = EventLog { file, path };
+        for event in events {
+            log.append(event)?;
+        }
+        Ok(log)
+    }
+}
+
+/// An append-only file of events, each on the disk before the next is accepted.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// Appends one event as one line.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append(&mut self, event: &Event) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(event).expect("an event is plain data");
+        line.push(b'\n');
+        self.file.write_all(&line).at("write", &self.path)
+    }
+}
+
+/// Reads a file of events. A last line without its end is what a kill leaves: it is passed over.
+///
+/// # Errors
+/// When the file cannot be read, or a whole line is no event.
+pub fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
+    let mut reader = BufReader::new(File::open(path).at("read", path)?);
+    let mut events = Vec::new();
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).at("read", path)? > 0 {
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let event = serde_json::from_slice(&line).map_err(|error| StoreError::Corrupt {
+            path: path.to_owned(),
+            what: "file of events",
+            reason: format!("line {}: {error}", events.len() + 1),
+        })?;
+        events.push(event);
+        line.clear();
+    }
+    Ok(events)
+}
+
+pub(super) fn read_outcome(folder: &Path) -> Result<Outcome, StoreError> {
+    let path = folder.join("outcome.json");
+    let outcome: Outcome = read_json(&path, "outcome")?;
+    if outcome.format == RECORD_FORMAT {
+        return Ok(outcome);
+    }
+    let reason = format!("it has format {}, this program reads format {RECORD_FORMAT}", outcome.format);
+    Err(StoreError::Corrupt { path, what: "outcome", reason })
+}
