@@ -151,7 +151,8 @@ fn loss_axis(
     let highest = values.iter().map(|(_, metrics)| metrics.loss).fold(0.0, f64::max);
     let lowest = values.iter().map(|(_, metrics)| metrics.loss).fold(f64::INFINITY, f64::min);
     let label = format!("{split} loss");
-    let start = crate::stats::median(&starts).unwrap_or(1.0);
+    // The highest: without an epoch before training, rules have already come apart by the first point.
+    let start = starts.iter().copied().fold(0.0, f64::max);
     let axis = if lowest > 0.0 && highest > 5.0 * lowest {
         Axis::log(format!("{label} (log)"))
     } else {
