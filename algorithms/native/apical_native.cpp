@@ -40,8 +40,19 @@ bool takes_onednn(const at::Tensor &tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.numel() > 0;
 }
 
+// LibTorch refuses to call oneDNN's matrix product on processors without these, where MKL is as fast anyway.
+bool processor_has_avx512() {
+#if defined(__x86_64__) && defined(__GNUC__)
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq");
+#else
+    return false;
+#endif
+}
+
 bool onednn_can(const at::Tensor &self, const at::Tensor &left, const at::Tensor &right) {
-    static const bool available = at::native::mkldnn_matmul != nullptr && at::globalContext().hasMKLDNN();
+    static const bool available =
+        at::native::mkldnn_matmul != nullptr && at::globalContext().hasMKLDNN() && processor_has_avx512();
     return available && self.is_contiguous() && takes_onednn(self) && takes_onednn(left) && takes_onednn(right);
 }
 
