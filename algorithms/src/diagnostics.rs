@@ -7,8 +7,7 @@ use crate::{
     direction::{Direction, Role},
     loss::Loss,
     network::Network,
-    rule::{Batch, LearningRule},
-    rules,
+    rule::{Batch, LearningRule, References},
 };
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -37,6 +36,35 @@ pub struct LayerDiagnostics {
     /// ‖ĥ − h‖ / ‖h‖ of the layer's target ĥ and its activity h; only of rules with targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_distance: Option<f64>,
+    /// Angle between the rule's direction for the weight and that of feedback alignment by the rule's own feedback
+    /// weights; only of rules that are neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback_alignment_angle: Option<f64>,
+    /// What its neurons do; only of rules whose neurons have dendrites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neurons: Option<NeuronDiagnostics>,
+}
+
+/// What the neurons of one layer do, as means over neurons and batch; a value is absent where it is undefined.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NeuronDiagnostics {
+    /// Mean of |v_A|, the potential of the apical dendrite, without a target; potentials have no unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apical_potential: Option<f64>,
+    /// The same with a target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apical_potential_with_target: Option<f64>,
+    /// Mean of |α_t − α_f|, the difference between the plateau potentials of the target and of the forward phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau_difference: Option<f64>,
+    /// ‖φ(u^I) − φ(u)‖ / ‖φ(u)‖ without a target: how far the layer's interneurons are from the pyramidal cells of the
+    /// layer above, which they are to predict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interneuron_mismatch: Option<f64>,
+    /// Mean firing rate without a target: in spikes/ms of rules that have time in ms, else as a share of the largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firing_rate: Option<f64>,
 }
 
 /// Measures a rule on one batch again and again, so that differences between measurements come from
@@ -54,6 +82,11 @@ impl Probe {
     /// A probe that has not measured yet.
     pub fn new(batch: Batch) -> Self {
         Self { batch, weights: Vec::new(), directions: Vec::new() }
+    }
+
+    /// What it measures on.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
     }
 
     /// What the next measurement compares with, by name; what a checkpoint holds.
@@ -92,9 +125,11 @@ impl Probe {
     ) -> Vec<LayerDiagnostics> {
         let layers = network.layers.len();
         let feedback = rule.feedback_weights(network);
-        let targets = rule.target_diagnostics(network, loss, &self.batch);
+        let own = rule.layer_diagnostics(network, loss, &self.batch);
         let directions = weight_directions(rule.directions(network, loss, &self.batch).directions, layers);
-        let gradients = weight_directions(rules::gradient(network, loss, &self.batch).directions, layers);
+        let References { gradient, feedback_alignment } = rule.references(network, loss, &self.batch);
+        let gradients = weight_directions(gradient, layers);
+        let feedback_alignments = weight_directions(feedback_alignment, layers);
         // A copy: training changes the network's own tensors in place.
         let weights: Vec<Option<Tensor>> =
             network.layers.iter().map(|layer| Some(layer.weight.to_kind(Kind::Double).copy())).collect();
@@ -106,7 +141,7 @@ impl Probe {
             let gradient = at(&gradients, index);
             let feedback = at(&feedback, index).map(|feedback| feedback.to_kind(Kind::Double));
             let feedback = feedback.as_ref();
-            let targets = targets.get(index).copied().unwrap_or_default();
+            let own = own.get(index).copied().unwrap_or_default();
             LayerDiagnostics {
                 layer: layer.name.clone(),
                 gradient_angle: both(direction, gradient, angle),
@@ -115,8 +150,10 @@ impl Probe {
                 weight_norm: weight.map_or(0.0, norm),
                 weight_change: both(weight, at(&last_weights, index), relative_change),
                 direction_change: both(direction, at(&last_directions, index), relative_change),
-                reconstruction_error: targets.reconstruction_error,
-                target_distance: targets.target_distance,
+                reconstruction_error: own.reconstruction_error,
+                target_distance: own.target_distance,
+                feedback_alignment_angle: both(direction, at(&feedback_alignments, index), angle),
+                neurons: own.neurons,
             }
         };
         network.layers.iter().enumerate().map(describe).collect()

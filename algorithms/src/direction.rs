@@ -25,24 +25,59 @@ pub enum Role {
     Weight,
     /// `b`.
     Bias,
-    /// Learned feedback weights, shaped like `θ`.
+    /// Feedback weights that learn.
     Feedback,
+    /// Biases of feedback that learn.
+    FeedbackBias,
     /// `ω` of the layer's inverse, shaped like `θ`.
     InverseWeight,
     /// `c` of the layer's inverse, shaped like the layer's input.
     InverseBias,
+    /// Synapses of a layer's pyramidal cells on its interneurons, shaped like `θ` of the layer above.
+    PyramidalToInterneuron,
+    /// Biases of a layer's interneurons, shaped like `b` of the layer above.
+    InterneuronBias,
+    /// Synapses of a layer's interneurons on the apical dendrites of its pyramidal cells, shaped like `θ` of the layer
+    /// above.
+    InterneuronToPyramidal,
+}
+
+impl Role {
+    /// Whether the parameter is the rule's and not the network's.
+    pub fn is_of_the_rule(self) -> bool {
+        !matches!(self, Self::Weight | Self::Bias)
+    }
+
+    const ALL: [Self; 9] = [
+        Self::Weight,
+        Self::Bias,
+        Self::Feedback,
+        Self::FeedbackBias,
+        Self::InverseWeight,
+        Self::InverseBias,
+        Self::PyramidalToInterneuron,
+        Self::InterneuronBias,
+        Self::InterneuronToPyramidal,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Feedback => "feedback",
+            Self::FeedbackBias => "feedback-bias",
+            Self::InverseWeight => "inverse-weight",
+            Self::InverseBias => "inverse-bias",
+            Self::PyramidalToInterneuron => "pyramidal-to-interneuron",
+            Self::InterneuronBias => "interneuron-bias",
+            Self::InterneuronToPyramidal => "interneuron-to-pyramidal",
+        }
+    }
 }
 
 impl std::fmt::Display for ParameterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let role = match self.role {
-            Role::Weight => "weight",
-            Role::Bias => "bias",
-            Role::Feedback => "feedback",
-            Role::InverseWeight => "inverse-weight",
-            Role::InverseBias => "inverse-bias",
-        };
-        write!(f, "{}.{role}", self.layer)
+        write!(f, "{}.{}", self.layer, self.role.name())
     }
 }
 
@@ -143,14 +178,7 @@ impl std::str::FromStr for ParameterKey {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (layer, role) = text.split_once('.').ok_or(())?;
-        let role = match role {
-            "weight" => Role::Weight,
-            "bias" => Role::Bias,
-            "feedback" => Role::Feedback,
-            "inverse-weight" => Role::InverseWeight,
-            "inverse-bias" => Role::InverseBias,
-            _ => return Err(()),
-        };
+        let role = Role::ALL.into_iter().find(|known| known.name() == role).ok_or(())?;
         Ok(Self { layer: layer.parse().map_err(|_| ())?, role })
     }
 }

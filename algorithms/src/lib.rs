@@ -18,6 +18,7 @@ pub mod randomness;
 pub mod rule;
 pub mod rules;
 pub mod schedule;
+pub mod voltage;
 
 pub use native::reuse_freed_memory;
 pub use problem::Problem;

@@ -40,12 +40,12 @@ impl Loss {
         match self {
             Self::CrossEntropy => output.log_softmax(-1, None).nll_loss(labels),
             Self::BinaryCrossEntropy => {
-                let target = one_hot(labels, output);
+                let target = targets(labels, output);
                 // softplus(output) − target·output is the binary cross-entropy, without overflow.
                 (output.softplus() - target * output).sum(None) / output.size()[0] as f64
             }
             Self::SquaredError => {
-                output.mse_loss(&one_hot(labels, output), Reduction::Sum) * (0.5 / output.size()[0] as f64)
+                output.mse_loss(&targets(labels, output), Reduction::Sum) * (0.5 / output.size()[0] as f64)
             }
         }
     }
@@ -62,20 +62,26 @@ impl Loss {
             let _ = error.g_div_scalar_(batch);
             return Evaluated { value, error };
         }
-        let mut error = self.prediction(output) - one_hot(labels, output);
+        let mut error = self.prediction(output) - targets(labels, output);
         let _ = error.g_div_scalar_(batch);
         Evaluated { value: self.value(output, labels), error }
     }
 }
 
-/// The labels as `[batch, classes]` rows of zeros with one 1, of `like`'s kind and on its device.
-pub fn one_hot(labels: &Tensor, like: &Tensor) -> Tensor {
+/// The targets as `[batch, outputs]`: labels as rows of zeros with one 1, of `like`'s kind and on its device; the target
+/// values of a regression as they are.
+pub fn targets(labels: &Tensor, like: &Tensor) -> Tensor {
+    if labels.dim() == 2 {
+        return labels.shallow_clone();
+    }
     let mut target = like.zeros_like();
     let _ = target.scatter_value_(1, &labels.unsqueeze(1), 1.0);
     target
 }
 
-/// How many of the batch the network gets right, as an int64 tensor without dimensions.
+/// How many of the batch the network gets right, as an int64 tensor without dimensions: of a regression, for how many the
+/// largest output is where the largest target value is.
 pub fn correct_predictions(output: &Tensor, labels: &Tensor) -> Tensor {
-    output.argmax(1, false).eq_tensor(labels).sum(Kind::Int64)
+    let largest = if labels.dim() == 2 { labels.argmax(1, false) } else { labels.shallow_clone() };
+    output.argmax(1, false).eq_tensor(&largest).sum(Kind::Int64)
 }

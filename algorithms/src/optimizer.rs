@@ -286,28 +286,29 @@ impl Optimizer {
     }
 }
 
-/// A network's optimizer, and that of a rule's inverses: they may differ, and step apart from each other.
+/// A network's optimizer, and that of a rule's own parameters where it is another: they may differ, and step apart.
 #[derive(Debug)]
 pub struct Optimizers {
-    forward: Optimizer,
-    inverse: Optimizer,
+    network: Optimizer,
+    rule: Option<Optimizer>,
 }
 
 impl Optimizers {
-    /// Optimizers before their first step; inverses without one of their own have another of the same kind.
-    pub fn new(forward: OptimizerConfig, inverse: Option<OptimizerConfig>, clip_norm: Option<f64>) -> Self {
-        let inverse = Optimizer::new(inverse.unwrap_or_else(|| forward.clone()), clip_norm);
-        Self { forward: Optimizer::new(forward, clip_norm), inverse }
+    /// Optimizers before their first step; without one of their own, the rule's parameters share the network's.
+    pub fn new(network: OptimizerConfig, rule: Option<OptimizerConfig>, clip_norm: Option<f64>) -> Self {
+        Self {
+            network: Optimizer::new(network, clip_norm),
+            rule: rule.map(|config| Optimizer::new(config, clip_norm)),
+        }
     }
 
     /// Moves every parameter along its direction, each by its own optimizer; an optimizer without directions takes
     /// no step.
     pub fn step(&mut self, directions: Vec<Direction>, rate_factor: f64) {
-        let of_inverse =
-            |direction: &Direction| matches!(direction.key.role, Role::InverseWeight | Role::InverseBias);
-        let (inverse, forward): (Vec<_>, Vec<_>) = directions.into_iter().partition(of_inverse);
-        for (optimizer, directions) in [(&mut self.forward, forward), (&mut self.inverse, inverse)] {
-            if !directions.is_empty() {
+        let of_the_rule = |direction: &Direction| self.rule.is_some() && direction.key.role.is_of_the_rule();
+        let (rule, network): (Vec<_>, Vec<_>) = directions.into_iter().partition(of_the_rule);
+        for (optimizer, directions) in [(Some(&mut self.network), network), (self.rule.as_mut(), rule)] {
+            if let Some(optimizer) = optimizer.filter(|_| !directions.is_empty()) {
                 optimizer.step(directions, rate_factor);
             }
         }
@@ -315,9 +316,9 @@ impl Optimizers {
 
     /// Everything that the next step depends on, by name; what a checkpoint holds.
     pub fn state(&self) -> Vec<(String, Tensor)> {
-        let inverse =
-            self.inverse.state().into_iter().map(|(name, value)| (format!("{INVERSE}{name}"), value));
-        self.forward.state().into_iter().chain(inverse).collect()
+        let rule = self.rule.iter().flat_map(Optimizer::state);
+        let rule = rule.map(|(name, value)| (format!("{OF_THE_RULE}{name}"), value));
+        self.network.state().into_iter().chain(rule).collect()
     }
 
     /// Restores what [`Self::state`] gave, on the device of the parameters.
@@ -325,16 +326,16 @@ impl Optimizers {
     /// # Errors
     /// Names an entry that no optimizer writes.
     pub fn restore(&mut self, state: Vec<(String, Tensor)>) -> Result<(), String> {
-        let (inverse, forward): (Vec<_>, Vec<_>) =
-            state.into_iter().partition(|(name, _)| name.starts_with(INVERSE));
-        let inverse = inverse.into_iter().map(|(name, value)| (name[INVERSE.len()..].to_owned(), value));
-        self.forward.restore(forward)?;
-        self.inverse.restore(inverse.collect())
+        let (rule, network): (Vec<_>, Vec<_>) =
+            state.into_iter().partition(|(name, _)| name.starts_with(OF_THE_RULE));
+        self.network.restore(network)?;
+        let rule = rule.into_iter().map(|(name, value)| (name[OF_THE_RULE.len()..].to_owned(), value));
+        self.rule.as_mut().map_or(Ok(()), |optimizer| optimizer.restore(rule.collect()))
     }
 }
 
-/// How the names of the inverses' optimizer state begin.
-const INVERSE: &str = "inverse/";
+/// How the names of the state of a rule's own optimizer begin.
+const OF_THE_RULE: &str = "rule/";
 
 /// The direction multiplied out, plus `weight_decay` times the parameter.
 fn decayed(direction: &Direction, parameter: &Tensor, weight_decay: f64) -> Tensor {

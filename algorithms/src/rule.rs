@@ -1,8 +1,8 @@
 //! What a learning rule is, what it declares about itself, and the registry of all of them.
 
 use crate::{
-    Problem, architecture::LayerPlan, direction::Direction, loss::Loss, network::Network,
-    optimizer::OptimizerConfig, randomness::Streams,
+    Problem, architecture::LayerPlan, diagnostics::NeuronDiagnostics, direction::Direction, loss::Loss,
+    network::Network, optimizer::OptimizerConfig, randomness::Streams, voltage::VoltageTraces,
 };
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ use tch::Tensor;
 pub struct Batch {
     /// `[batch, channels, height, width]`, normalised.
     pub inputs: Tensor,
-    /// `[batch]`, int64.
+    /// `[batch]`, int64; or of a regression the target values, `[batch, outputs]`, of the inputs' kind.
     pub labels: Tensor,
 }
 
@@ -29,13 +29,46 @@ pub struct Step {
     pub directions: Vec<Direction>,
 }
 
-/// What a rule that sets targets says of one layer; a value is absent where it is undefined.
+/// What a rule says of one layer beside its directions; a value is absent where it is undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct TargetDiagnostics {
+pub struct RuleDiagnostics {
     /// ‖g(f(h)) − h‖ / ‖h‖ over the batch, h being the layer's input, f the layer and g its inverse; no unit.
     pub reconstruction_error: Option<f64>,
     /// ‖ĥ − h‖ / ‖h‖ over the batch, h being the layer's activity and ĥ its target; no unit.
     pub target_distance: Option<f64>,
+    /// What its neurons do, of rules whose neurons have dendrites.
+    pub neurons: Option<NeuronDiagnostics>,
+}
+
+/// What a rule's directions are compared with: those of the same network, the same batch and the same error at the
+/// output, carried down in another way.
+#[derive(Debug)]
+pub struct References {
+    /// The true gradient of what the output layer descends.
+    pub gradient: Vec<Direction>,
+    /// The error carried down by the rule's own feedback weights instead, as feedback alignment does; empty where
+    /// that is no question.
+    pub feedback_alignment: Vec<Direction>,
+}
+
+/// What a rule is to teach, as far as it is known before there is a tensor.
+#[derive(Debug, Clone, Copy)]
+pub struct Lesson<'a> {
+    /// The network's layers, from the input.
+    pub layers: &'a [LayerPlan],
+    /// The loss of the training settings.
+    pub loss: Loss,
+    /// The least and the largest value that an input can take.
+    pub inputs: (f64, f64),
+    /// Whether targets are values, one for each output, instead of a class.
+    pub regression: bool,
+}
+
+impl<'a> Lesson<'a> {
+    /// To classify inputs in [0, 1] by cross-entropy.
+    pub fn classification(layers: &'a [LayerPlan]) -> Self {
+        Self { layers, loss: Loss::CrossEntropy, inputs: (0.0, 1.0), regression: false }
+    }
 }
 
 /// A learning rule, with whatever it keeps beside the network: feedback weights, inverses, states.
@@ -52,29 +85,39 @@ pub trait LearningRule {
     /// epoch's own. Epochs count from 0.
     fn begin_epoch(&mut self, _epoch: usize) {}
 
-    /// How many passes over the training data come before an epoch's own, in which inverses alone learn.
-    fn inverse_passes(&self, _epoch: usize) -> usize {
+    /// How many passes over the training data come before an epoch's own, in which the rule's own parameters alone
+    /// learn: its inverses, say, or its interneurons.
+    fn own_passes(&self, _epoch: usize) -> usize {
         0
     }
 
-    /// The directions of the rule's inverses for a batch of such a pass. Nothing is applied.
-    fn inverse_directions(&mut self, _network: &Network, _loss: Loss, _batch: &Batch) -> Vec<Direction> {
+    /// The directions of the rule's own parameters for a batch of such a pass. Nothing is applied.
+    fn own_directions(&mut self, _network: &Network, _loss: Loss, _batch: &Batch) -> Vec<Direction> {
         Vec::new()
     }
 
-    /// The optimizer of the rule's inverses, where it is another than that of the network.
-    fn inverse_optimizer(&self) -> Option<OptimizerConfig> {
+    /// The optimizer of the rule's own parameters, of every role but `Weight` and `Bias`, where it is another than
+    /// that of the network.
+    fn own_optimizer(&self) -> Option<OptimizerConfig> {
         None
     }
 
-    /// For each layer, how far its target lies and how well its inverse inverts; empty where there are none.
-    fn target_diagnostics(
-        &mut self,
-        _network: &Network,
-        _loss: Loss,
-        _batch: &Batch,
-    ) -> Vec<TargetDiagnostics> {
+    /// For each layer, how far its target lies, how well its inverse inverts, what its neurons do; empty where a rule
+    /// has none of these.
+    fn layer_diagnostics(&mut self, _network: &Network, _loss: Loss, _batch: &Batch) -> Vec<RuleDiagnostics> {
         Vec::new()
+    }
+
+    /// What the directions are compared with in diagnostics. A rule with neurons of its own has a gradient of its own.
+    fn references(&mut self, network: &Network, loss: Loss, batch: &Batch) -> References {
+        let gradient = crate::rules::gradient(network, loss, batch).directions;
+        References { gradient, feedback_alignment: Vec::new() }
+    }
+
+    /// The potentials of a few neurons while the network is shown the first sample of `batch`, first without and then
+    /// with its target; of rules whose neurons have a time course.
+    fn voltage_traces(&mut self, _network: &Network, _batch: &Batch) -> Option<VoltageTraces> {
+        None
     }
 
     /// The rule's own tensors by name, sharing their storage: what a checkpoint must hold beside the network.
@@ -175,8 +218,8 @@ pub trait Registered: LearningRule + Sized + 'static {
     /// Feedback weights and the like are drawn from the stream `feedback weights`.
     fn new(config: Self::Config, network: &mut Network, streams: Streams) -> Self;
 
-    /// Why the rule cannot teach a network of these layers, and what would help. Most rules can teach any.
-    fn refusal(_layers: &[LayerPlan]) -> Option<String> {
+    /// Why the rule, so configured, cannot teach this, and what would help. Most rules can teach anything.
+    fn refusal(_config: &Self::Config, _lesson: &Lesson<'_>) -> Option<String> {
         None
     }
 }
@@ -207,7 +250,7 @@ pub struct Functions {
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
     describe: fn(Value) -> Result<String, Vec<Problem>>,
     build: Build,
-    refusal: fn(&[LayerPlan]) -> Option<String>,
+    refusal: fn(Value, &Lesson<'_>) -> Option<String>,
 }
 
 impl Functions {
@@ -222,14 +265,10 @@ impl Functions {
             describe: |value| Ok(decode::<R::Config>(&value)?.describe()),
             build: |value, network, streams| {
                 let config = decode::<R::Config>(&value)?;
-                let layers: Vec<LayerPlan> = network.layers.iter().map(LayerPlan::from).collect();
-                if let Some(reason) = R::refusal(&layers) {
-                    return Err(vec![Problem::at("", reason)]);
-                }
                 streams.enter("feedback weights", 0);
                 Ok(Box::new(R::new(config, network, streams)))
             },
-            refusal: R::refusal,
+            refusal: |value, lesson| R::refusal(&decode::<R::Config>(&value).ok()?, lesson),
         }
     }
 }
@@ -281,9 +320,9 @@ impl RuleEntry {
         (self.functions.resolve)(config)
     }
 
-    /// Why the rule cannot teach a network of these layers, and what would help.
-    pub fn refusal(&self, layers: &[LayerPlan]) -> Option<String> {
-        (self.functions.refusal)(layers)
+    /// Why the rule, so configured, cannot teach this, and what would help; of a wrong configuration, nothing.
+    pub fn refusal(&self, config: Value, lesson: &Lesson<'_>) -> Option<String> {
+        (self.functions.refusal)(config, lesson)
     }
 
     /// The configuration in words, defaults included where the rule finds them worth telling.
@@ -297,7 +336,7 @@ impl RuleEntry {
     /// Sets the rule up for a network.
     ///
     /// # Errors
-    /// What is wrong with the configuration, or why the rule refuses the network (a problem without a path).
+    /// What is wrong with the configuration.
     pub fn build(
         &self,
         config: Value,

@@ -21,6 +21,7 @@ use apical_algorithms::{
     optimizer::Optimizers,
     randomness::Streams,
     rule::{self, Batch, LearningRule},
+    voltage::VoltageTraces,
 };
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
@@ -161,7 +162,7 @@ impl<'a> Training<'a> {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("`{}` cannot be set up: {}", entry.name, problems.join("; "))
         })?;
-        let own = rule.inverse_optimizer();
+        let own = rule.own_optimizer();
         let optimizers = Optimizers::new(spec.training.optimizer.clone(), own, spec.training.clip_norm);
         let mut training = Self {
             spec,
@@ -218,8 +219,8 @@ impl<'a> Training<'a> {
     /// Trains for one epoch, counted from 1. The inner error says how it diverged.
     fn epoch(&mut self, epoch: u32) -> Result<Result<Metrics, String>> {
         let index = epoch as usize - 1;
-        for pass in 0..self.rule.inverse_passes(index) {
-            self.inverse_pass(index, pass)?;
+        for pass in 0..self.rule.own_passes(index) {
+            self.own_pass(index, pass)?;
         }
         let batches = self.batches("", index)?;
         let steps = batches.len();
@@ -246,8 +247,8 @@ impl<'a> Training<'a> {
         Ok(Ok(metrics))
     }
 
-    /// One pass over the data in which the rule's inverses alone learn, with an order of its own.
-    fn inverse_pass(&mut self, index: usize, pass: usize) -> Result<()> {
+    /// One pass over the data in which the rule's own parameters alone learn, with an order of its own.
+    fn own_pass(&mut self, index: usize, pass: usize) -> Result<()> {
         let purpose = format!(", inverse pass {pass}");
         let batches = self.batches(&purpose, index)?;
         let steps = batches.len();
@@ -255,7 +256,7 @@ impl<'a> Training<'a> {
         for (number, batch) in batches.enumerate() {
             let data::Batch { images, labels } = batch?;
             let batch = Batch { inputs: images, labels };
-            let directions = self.rule.inverse_directions(&self.network, self.spec.training.loss, &batch);
+            let directions = self.rule.own_directions(&self.network, self.spec.training.loss, &batch);
             self.optimizers.step(directions, self.rate_factor(index, number, steps));
         }
         Ok(())
@@ -286,7 +287,7 @@ impl<'a> Training<'a> {
             return Ok(None);
         }
         let evaluated = Instant::now();
-        let layers = self.diagnose(epoch);
+        let (layers, voltages) = self.diagnose(epoch);
         if layers.iter().any(|layer| !layer.weight_norm.is_finite()) {
             return Ok(None);
         }
@@ -307,18 +308,23 @@ impl<'a> Training<'a> {
             test_during_training,
             learning_rate: self.spec.training.optimizer.learning_rate() * factor,
             layers,
+            voltages,
             timing,
         }))
     }
 
-    fn diagnose(&mut self, epoch: u32) -> Vec<LayerDiagnostics> {
-        let Some(probe) = &mut self.probe else { return Vec::new() };
-        if !epoch.is_multiple_of(self.spec.diagnostics.every) && epoch != self.spec.training.epochs {
-            return Vec::new();
+    fn diagnose(&mut self, epoch: u32) -> (Vec<LayerDiagnostics>, Option<VoltageTraces>) {
+        let Some(probe) = &mut self.probe else { return (Vec::new(), None) };
+        let last = epoch == self.spec.training.epochs;
+        if !epoch.is_multiple_of(self.spec.diagnostics.every) && !last {
+            return (Vec::new(), None);
         }
         // The next epoch enters streams of its own, so that nothing depends on what is drawn here.
         self.streams.enter("diagnostics", epoch as usize);
-        probe.measure(self.rule.as_mut(), &self.network, self.spec.training.loss)
+        let layers = probe.measure(self.rule.as_mut(), &self.network, self.spec.training.loss);
+        let record = epoch == 0 || last;
+        let voltages = record.then(|| self.rule.voltage_traces(&self.network, probe.batch())).flatten();
+        (layers, voltages)
     }
 
     fn evaluate(&self, split: &Split) -> Result<Metrics> {

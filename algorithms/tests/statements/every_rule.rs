@@ -21,7 +21,7 @@ fn finite(tensor: &Tensor) -> bool {
 fn optimizers(rule: &dyn LearningRule, learning_rate: f64, momentum: f64) -> Optimizers {
     let config = json!({"sgd": {"learning_rate": learning_rate, "momentum": momentum}});
     let config = serde_json::from_value::<OptimizerConfig>(config).unwrap();
-    Optimizers::new(config, rule.inverse_optimizer(), None)
+    Optimizers::new(config, rule.own_optimizer(), None)
 }
 
 fn is_forward(role: Role) -> bool {
@@ -43,8 +43,8 @@ fn every_rule_steps_on_every_kind_of_network_with_every_loss() {
                 assert_eq!(step.output.size(), [5, 4]);
                 assert_equal(&rule.output(&network, &batch.inputs), &step.output);
                 let mut keys = BTreeSet::new();
-                let inverses = rule.inverse_directions(&network, loss, &batch);
-                let inverses = inverses.iter().filter(|_| rule.inverse_passes(0) > 0);
+                let inverses = rule.own_directions(&network, loss, &batch);
+                let inverses = inverses.iter().filter(|_| rule.own_passes(0) > 0);
                 for direction in step.directions.iter().chain(inverses) {
                     assert!(keys.insert(direction.key), "{} twice", direction.key);
                     assert_eq!(direction.materialize().size(), direction.parameter.size());
@@ -76,7 +76,7 @@ fn taking_directions_changes_no_weight() {
         };
         let before: Vec<Tensor> = fixed(&*rule).iter().map(|(_, tensor)| tensor.copy()).collect();
         let batch = random_batch(5, SMALL_IMAGE, 4);
-        let _ = rule.inverse_directions(&network, Loss::CrossEntropy, &batch);
+        let _ = rule.own_directions(&network, Loss::CrossEntropy, &batch);
         let _ = rule.directions(&network, Loss::CrossEntropy, &batch);
         for ((name, now), before) in fixed(&*rule).into_iter().zip(before) {
             println!("{} {name}", entry.name);
@@ -118,9 +118,9 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
             let mut losses = Vec::new();
             // Three epochs of 50 batches, each after the passes in which inverses alone learn.
             for epoch in 0..3 {
-                for _ in 0..50 * rule.inverse_passes(epoch) {
+                for _ in 0..50 * rule.own_passes(epoch) {
                     let batch = separable(32, &patterns);
-                    let inverses = rule.inverse_directions(&network, Loss::CrossEntropy, &batch);
+                    let inverses = rule.own_directions(&network, Loss::CrossEntropy, &batch);
                     optimizers.step(inverses, 1.0);
                 }
                 for _ in 0..50 {

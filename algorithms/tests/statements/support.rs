@@ -6,7 +6,7 @@ use apical_algorithms::{
     loss::Loss,
     network::Network,
     randomness::Streams,
-    rule::{self, Batch, LearningRule, RuleEntry},
+    rule::{self, Batch, LearningRule, Lesson, RuleEntry},
 };
 use serde_json::{Value, json};
 use std::{
@@ -131,7 +131,7 @@ pub fn architectures_of(entry: &RuleEntry) -> Vec<(&'static str, Value)> {
 /// Whether a rule does not refuse an architecture.
 pub fn teaches(entry: &RuleEntry, description: &Value) -> bool {
     let architecture: Architecture = serde_json::from_value(description.clone()).unwrap();
-    entry.refusal(&architecture.plan(SMALL_IMAGE, 4).unwrap()).is_none()
+    entry.refusal(json!({}), &Lesson::classification(&architecture.plan(SMALL_IMAGE, 4).unwrap())).is_none()
 }
 
 /// The image size of [`small_architectures`].

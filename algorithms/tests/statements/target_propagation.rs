@@ -2,8 +2,8 @@
 //! by other means is in `target_propagation_golden`.
 
 use crate::support::{
-    LOSSES, SMALL_IMAGE, architectures_of, assert_close, assert_equal, by_key, generator, network,
-    random_batch, rule, small_architectures,
+    LOSSES, SMALL_IMAGE, architecture, architectures_of, assert_close, assert_equal, by_key, generator,
+    network, random_batch, rule, small_architectures,
 };
 use apical_algorithms::{
     diagnostics::Probe,
@@ -11,8 +11,7 @@ use apical_algorithms::{
     loss::Loss,
     network::Network,
     optimizer::Optimizers,
-    randomness::Streams,
-    rule::{self as rules, Batch, LearningRule},
+    rule::{self as rules, Batch, LearningRule, Lesson},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -185,7 +184,7 @@ fn directions_of_inverses_equal_autograd_on_every_kind_of_layer() {
             let mut dtp = rule("dtp", config, &mut network);
             let noise_seed = 77;
             tch::manual_seed(noise_seed);
-            let ours = by_key(&dtp.inverse_directions(&network, Loss::CrossEntropy, &batch));
+            let ours = by_key(&dtp.own_directions(&network, Loss::CrossEntropy, &batch));
             assert_eq!(ours.len(), 2 * (network.layers.len() - 1));
             tch::manual_seed(noise_seed);
             let trace = network.forward(&batch.inputs);
@@ -229,7 +228,7 @@ fn on_a_linear_net_the_loss_l_drl_turns_inverses_into_the_transpose() {
     let mut optimizers = Optimizers::new(config, None, None);
     for step in 0..400 {
         let batch = random_batch(32, SMALL_IMAGE, 4);
-        let directions = dtp.inverse_directions(&network, Loss::CrossEntropy, &batch);
+        let directions = dtp.own_directions(&network, Loss::CrossEntropy, &batch);
         optimizers.step(directions, if step < 200 { 1.0 } else { 0.1 });
     }
     let after = angle(&mut *dtp, &network);
@@ -251,12 +250,12 @@ fn inverses_learn_beside_the_network_in_parallel_and_in_passes_of_their_own_othe
         let config = |schedule: &str| json!({"schedule": schedule, "pretraining_epochs": 3});
         let mut parallel = rule(name, config("parallel"), &mut network);
         let mut alternating = rule(name, config("alternating"), &mut network);
-        assert_eq!([0, 1, 9].map(|epoch| parallel.inverse_passes(epoch)), [3, 0, 0]);
-        assert_eq!([0, 1, 9].map(|epoch| alternating.inverse_passes(epoch)), [4, 1, 1]);
+        assert_eq!([0, 1, 9].map(|epoch| parallel.own_passes(epoch)), [3, 0, 0]);
+        assert_eq!([0, 1, 9].map(|epoch| alternating.own_passes(epoch)), [4, 1, 1]);
         tch::manual_seed(5);
         let together = parallel.directions(&network, Loss::CrossEntropy, &batch).directions;
         tch::manual_seed(5);
-        let alone = alternating.inverse_directions(&network, Loss::CrossEntropy, &batch);
+        let alone = alternating.own_directions(&network, Loss::CrossEntropy, &batch);
         let forward = alternating.directions(&network, Loss::CrossEntropy, &batch).directions;
         assert!(inverses(&forward).is_empty());
         let (alone, forward, together) = (by_key(&alone), by_key(&forward), by_key(&together));
@@ -277,7 +276,7 @@ fn inverses_step_by_their_own_optimizer_which_a_checkpoint_restores() {
     let batch = random_batch(6, SMALL_IMAGE, 4);
     let forward: apical_algorithms::optimizer::OptimizerConfig =
         serde_json::from_value(json!({"adam": {"learning_rate": 0.1}})).unwrap();
-    let mut optimizers = Optimizers::new(forward.clone(), dtp.inverse_optimizer(), None);
+    let mut optimizers = Optimizers::new(forward.clone(), dtp.own_optimizer(), None);
     let key = ParameterKey { layer: 1, role: Role::InverseWeight };
     let own = parameter(&*dtp, "1.inverse-weight");
     let before = own.copy();
@@ -383,11 +382,11 @@ fn pools_are_refused_with_a_remedy() {
     let _generator = generator(131);
     let (_, pooled) = &small_architectures()[1];
     for name in FAMILY {
-        let mut network = network(pooled, SMALL_IMAGE, 4);
+        let layers = architecture(pooled.clone()).plan(SMALL_IMAGE, 4).unwrap();
         let entry = rules::find(name).unwrap();
-        let refused = entry.build(json!({}), &mut network, Streams::new(0)).err().unwrap();
-        assert!(refused[0].message.contains("`1.conv` is pooled"), "{refused:?}");
-        assert!(refused[0].message.contains("`stride`"), "{refused:?}");
+        let refused = entry.refusal(json!({}), &Lesson::classification(&layers)).unwrap();
+        assert!(refused.contains("`1.conv` is pooled"), "{refused:?}");
+        assert!(refused.contains("`stride`"), "{refused:?}");
     }
 }
 

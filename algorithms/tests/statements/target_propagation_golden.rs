@@ -209,7 +209,7 @@ fn follow(variant: &str, config: Value, [difference, label, de_noising, mean]: [
         mean,
     };
     let forward: OptimizerConfig = serde_json::from_value(sgd(RATES.0)).unwrap();
-    let mut optimizers = Optimizers::new(forward, rule.inverse_optimizer(), None);
+    let mut optimizers = Optimizers::new(forward, rule.own_optimizer(), None);
     for step in 0..STEPS {
         let batch = random_batch(BATCH as i64, IMAGE, CLASSES as i64);
         // The rule draws its noise from the topmost inverse to the lowest.

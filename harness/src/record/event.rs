@@ -3,7 +3,7 @@
 //! Measurements (`metrics`, `layers`) depend on the run's description alone and are the same, bit for bit,
 //! wherever and however often it is computed; what depends on the machine is kept apart in `timing`.
 
-use apical_algorithms::diagnostics::LayerDiagnostics;
+use apical_algorithms::{diagnostics::LayerDiagnostics, voltage::VoltageTraces};
 use serde::{Deserialize, Serialize};
 
 /// Version of the event stream and of the outcome.
@@ -63,6 +63,10 @@ pub struct Epoch {
     /// Sampled diagnostics, a layer each; empty where none were sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerDiagnostics>,
+    /// Potentials while the first sample of the probe batch is shown, before training and at its end, of rules whose
+    /// neurons have a time course.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voltages: Option<VoltageTraces>,
     /// What it took.
     pub timing: EpochTiming,
 }

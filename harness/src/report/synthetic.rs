@@ -167,9 +167,11 @@ impl Synthetic {
                                 .then(|| 0.9 / f64::from(epoch + 1) + 0.02 * wobble(&[seed, index])),
                             target_distance: (has_targets && !last)
                                 .then(|| 0.05 / f64::from(epoch + 1) * (1.0 + index as f64)),
+                            ..LayerDiagnostics::default()
                         }
                     })
                     .collect(),
+                voltages: None,
                 timing: EpochTiming { train_seconds: 1.5, evaluation_seconds: 0.2, diagnostics_seconds: 0.1 },
             }));
         }

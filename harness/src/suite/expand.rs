@@ -276,7 +276,7 @@ impl Expansion<'_> {
                         &labels[2].label,
                         setting.algorithm,
                         network,
-                        dataset.1,
+                        (dataset, setting.training.value.loss),
                         self.issues,
                     );
                     let spec = RunSpec {

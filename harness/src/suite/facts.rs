@@ -1,9 +1,9 @@
 //! What a suite needs to know of a dataset before it is loaded: the shape of its images, and how many.
 
-use crate::data::CATALOG;
+use crate::data::{CATALOG, Normalization};
 
 /// Facts about a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Facts {
     /// `[channels, height, width]` of an image.
     pub shape: [i64; 3],
@@ -13,6 +13,26 @@ pub(super) struct Facts {
     pub train: usize,
     /// Images in the official test set.
     pub test: usize,
+    /// Whether targets are values instead of classes.
+    pub regression: bool,
+    channel_mean: &'static [f64],
+    channel_std: &'static [f64],
+}
+
+impl Facts {
+    /// The least and the largest value that an input can take under a normalisation.
+    pub fn inputs(&self, normalization: Normalization) -> (f64, f64) {
+        match normalization {
+            Normalization::Unit => (0.0, 1.0),
+            Normalization::Centered => (-1.0, 1.0),
+            Normalization::Standard => {
+                let channels = self.channel_mean.iter().zip(self.channel_std);
+                channels.fold((0.0, 0.0), |(least, largest): (f64, f64), (mean, std)| {
+                    (least.min(-mean / std), largest.max((1.0 - mean) / std))
+                })
+            }
+        }
+    }
 }
 
 /// The facts about the dataset of this name.
@@ -22,6 +42,9 @@ pub(super) fn facts(name: &str) -> Option<Facts> {
         classes: entry.classes.len() as i64,
         train: entry.train_size,
         test: entry.test_size,
+        regression: false,
+        channel_mean: entry.channel_mean,
+        channel_std: entry.channel_std,
     })
 }
 

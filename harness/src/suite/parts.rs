@@ -13,7 +13,8 @@ use crate::{
 use apical_algorithms::{
     Problem,
     architecture::{Architecture, LayerPlan, ShapeError},
-    rule::{self, RuleEntry},
+    loss::Loss,
+    rule::{self, Lesson, RuleEntry},
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -228,18 +229,24 @@ impl Fits {
         }
     }
 
-    /// Reports a rule that can't teach an architecture.
+    /// Reports a rule that can't teach an architecture, by this loss or from such inputs.
     pub fn check_rule(
         &mut self,
         label: &str,
         algorithm: &Part<AlgorithmSpec>,
         (architecture_label, architecture): (&str, &Part<Architecture>),
-        facts: Facts,
+        ((dataset, facts), loss): (&(Part<DatasetSpec>, Facts), Loss),
         issues: &mut Vec<Issue>,
     ) {
-        let Ok(layers) = self.layers(architecture, facts) else { return };
-        if let Some(reason) = rule::find(&algorithm.value.rule).and_then(|entry| entry.refusal(layers)) {
-            let message = format!("`{label}` can't teach the architecture `{architecture_label}`: {reason}");
+        let Ok(layers) = self.layers(architecture, *facts) else { return };
+        let inputs = facts.inputs(dataset.value.normalization);
+        let lesson = Lesson { layers, loss, inputs, regression: facts.regression };
+        let AlgorithmSpec { rule, config } = &algorithm.value;
+        if let Some(reason) = rule::find(rule).and_then(|entry| entry.refusal(config.clone(), &lesson)) {
+            let dataset = &dataset.value.name;
+            let message = format!(
+                "`{label}` can't teach the architecture `{architecture_label}` on `{dataset}`: {reason}"
+            );
             issues.push(Issue::new(algorithm.at, message).help(format!(
                 "or leave the pair out: `exclude: [{{algorithm: {label}, architecture: {architecture_label}}}]`"
             )));

@@ -24,7 +24,6 @@ use self::{
     variants::Variant,
 };
 use crate::{
-    architecture::LayerPlan,
     direction::Direction,
     initialization::Initializer,
     linear_map::{Dense, LinearMap},
@@ -32,7 +31,7 @@ use crate::{
     network::{LayerTrace, Network, Trace, reshape_samples},
     optimizer::OptimizerConfig,
     randomness::Streams,
-    rule::{Batch, LearningRule, Registered, Step, TargetDiagnostics},
+    rule::{Batch, LearningRule, Lesson, Registered, RuleDiagnostics, Step},
 };
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -89,8 +88,8 @@ impl<V: Variant> Registered for TargetPropagation<V> {
         Self { config, inverses, auxiliary }
     }
 
-    fn refusal(layers: &[LayerPlan]) -> Option<String> {
-        let pooled = layers.iter().find(|layer| layer.pool.is_some())?;
+    fn refusal(_: &Config<V>, lesson: &Lesson<'_>) -> Option<String> {
+        let pooled = lesson.layers.iter().find(|layer| layer.pool.is_some())?;
         Some(format!(
             "layer `{}` is pooled, and no inverse can tell what a pool has left out; shrink its feature maps by a \
              `stride` instead",
@@ -225,20 +224,20 @@ impl<V: Variant> LearningRule for TargetPropagation<V> {
         Step { loss: evaluated.value, output: trace.output().shallow_clone(), directions }
     }
 
-    fn inverse_passes(&self, epoch: usize) -> usize {
+    fn own_passes(&self, epoch: usize) -> usize {
         let alternating = usize::from(self.config.schedule == Schedule::Alternating);
         alternating + if epoch == 0 { self.config.pretraining_epochs as usize } else { 0 }
     }
 
-    fn inverse_directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Vec<Direction> {
+    fn own_directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Vec<Direction> {
         self.learn_inverses(network, loss, &network.forward(&batch.inputs))
     }
 
-    fn inverse_optimizer(&self) -> Option<OptimizerConfig> {
+    fn own_optimizer(&self) -> Option<OptimizerConfig> {
         Some(self.config.inverse_optimizer.clone())
     }
 
-    fn target_diagnostics(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Vec<TargetDiagnostics> {
+    fn layer_diagnostics(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Vec<RuleDiagnostics> {
         let trace = network.forward(&batch.inputs);
         let evaluated = loss.evaluate(trace.output(), &batch.labels);
         let differences = self.differences(network, loss, &trace, &evaluated);
@@ -247,9 +246,10 @@ impl<V: Variant> LearningRule for TargetPropagation<V> {
             let error = |inverse: &Inverse| relative(&(found(inverse) - &layer.input), &layer.input);
             let hidden = index + 1 < network.layers.len();
             let difference = differences.get(index).filter(|_| hidden);
-            TargetDiagnostics {
+            RuleDiagnostics {
                 reconstruction_error: self.inverses[index].as_ref().and_then(error),
                 target_distance: difference.and_then(|difference| relative(difference, &layer.output)),
+                neurons: None,
             }
         };
         trace.layers.iter().enumerate().map(describe).collect()
