@@ -57,7 +57,7 @@ bool onednn_can(const at::Tensor &self, const at::Tensor &left, const at::Tensor
 }
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define APICAL_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#define APICAL_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define APICAL_FOR_EACH_PROCESSOR
 #endif
