@@ -144,6 +144,46 @@ fn targets_and_inverses_are_shown_of_rules_that_have_them() {
 }
 
 #[test]
+fn neurons_and_voltages_are_shown_of_rules_that_have_them() {
+    let with = |algorithms: Vec<(&'static str, &'static str)>| {
+        readme(&Synthetic { datasets: vec!["mnist"], algorithms, ..Synthetic::default() }.build())
+    };
+    let without = with(vec![("bp", "bp"), ("fa", "fa")]);
+    for heading in ["Neurons with dendrites", "Voltage traces", "Angle to feedback alignment"] {
+        assert!(!without.contains(heading), "{heading}");
+    }
+    let text = with(vec![("bp", "bp"), ("sd", "segregated-dendrites")]);
+    for part in
+        ["## Neurons with dendrites", "](apical-potentials-mnist.mlp.svg)", "](neurons-mnist.mlp.svg)"]
+    {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    for part in
+        ["## Voltage traces", "](voltages-mnist.mlp.sd.svg)", "](angle-to-feedback-alignment-mnist.mlp.svg)"]
+    {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    // What no rule here has is neither explained nor given room.
+    assert!(text.contains("**Plateau difference**") && !text.contains("**Interneuron mismatch**"));
+    assert!(with(vec![("mc", "microcircuit")]).contains("**Interneuron mismatch**"));
+}
+
+#[test]
+fn voltages_are_those_of_the_first_seed_that_completed() {
+    let mut results = Synthetic {
+        datasets: vec!["mnist"],
+        architectures: vec![("mlp", 1)],
+        algorithms: vec![("mc", "microcircuit"), ("sd", "segregated-dendrites")],
+        ..Synthetic::default()
+    }
+    .build();
+    cell_mut(&mut results, "mnist", "mlp", "mc").take(1).for_each(|run| diverge(run, 1));
+    let text = readme(&results);
+    assert!(text.contains("<details open><summary>mnist / mlp / mc, seed 1</summary>"), "{text}");
+    assert!(text.contains("<details><summary>mnist / mlp / sd, seed 0</summary>"), "{text}");
+}
+
+#[test]
 fn labels_that_differ_in_signs_alone_have_figures_of_their_own() {
     let names: Vec<String> = ["fa-x", "fa|x", "fa.x", "FA-x", "ä", "|", ""].map(super::file_part).to_vec();
     for (index, name) in names.iter().enumerate() {

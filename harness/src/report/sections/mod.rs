@@ -7,12 +7,14 @@ mod dynamics;
 mod failures;
 mod learning_curves;
 mod literature;
+mod neurons;
 mod overview;
 mod protocol;
 mod provenance;
 mod sample_images;
 mod statistics;
 mod targets;
+mod voltages;
 
 use super::{Content, Context};
 
@@ -32,6 +34,8 @@ pub(super) static ALL: &[Section] = &[
     Section { title: "Alignment", render: alignment::render },
     Section { title: "Learning dynamics", render: dynamics::render },
     Section { title: "Targets and inverses", render: targets::render },
+    Section { title: "Neurons with dendrites", render: neurons::render },
+    Section { title: "Voltage traces", render: voltages::render },
     Section { title: "Cost", render: cost::render },
     Section { title: "The rules and what they assume", render: literature::render },
     Section { title: "The data", render: sample_images::render },
@@ -47,6 +51,10 @@ pub(super) static FIGURES: &[&str] = &[
     learning_curves::FIGURE,
     alignment::FIGURE,
     alignment::FEEDBACK_FIGURE,
+    alignment::FEEDBACK_ALIGNMENT_FIGURE,
     dynamics::FIGURE,
     targets::FIGURE,
+    neurons::APICAL_FIGURE,
+    neurons::FIGURE,
+    voltages::FIGURE,
 ];
