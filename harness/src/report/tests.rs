@@ -292,3 +292,31 @@ fn settings_that_algorithms_share_are_said_once_and_in_words() {
     assert!(text.contains("- `fa` and `kp`: feedback weights Xavier"), "{text}");
     assert!(!text.contains("{\""), "{text}");
 }
+
+#[test]
+fn a_regression_is_judged_by_its_loss_and_never_by_accuracy() {
+    let with = |datasets: Vec<&'static str>| {
+        let algorithms = vec![("bp", "bp"), ("fa", "fa")];
+        let results = Synthetic { datasets, algorithms, ..Synthetic::default() }.build();
+        (readme(&results), headline(&results, None))
+    };
+    let (text, terminal) = with(vec!["sacramento-teacher"]);
+    assert!(
+        text.contains("## Test loss") && text.contains("Closest to backpropagation in test loss:"),
+        "{text}"
+    );
+    assert!(terminal.contains("sacramento-teacher: test loss"), "{terminal}");
+    for absent in ["## Test accuracy", "## The data", " points over", "accuracy and loss against"] {
+        assert!(!text.contains(absent), "`{absent}` in\n{text}");
+    }
+    // The made-up losses of `bp` are the lower ones: the lowest is bold, and the gap of `fa` is positive.
+    let row = |label: &str| {
+        text.lines().filter(|line| line.contains(label) && line.contains(" ± ")).collect::<Vec<_>>()
+    };
+    assert!(row("| `bp`").iter().any(|line| line.contains("**0.")), "{text}");
+    assert!(row("`fa` with").iter().all(|line| line.contains("gap +0.")), "{text}");
+    let (both, _) = with(vec!["mnist", "sacramento-teacher"]);
+    assert!(
+        both.contains("## Test accuracy") && both.contains("## Test loss") && both.contains("## The data")
+    );
+}

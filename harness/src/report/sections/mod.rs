@@ -7,6 +7,7 @@ mod dynamics;
 mod failures;
 mod learning_curves;
 mod literature;
+mod loss;
 mod neurons;
 mod overview;
 mod protocol;
@@ -30,6 +31,7 @@ pub(super) struct Section {
 pub(super) static ALL: &[Section] = &[
     Section { title: "", render: overview::render },
     Section { title: "Test accuracy", render: accuracy::render },
+    Section { title: "Test loss", render: loss::render },
     Section { title: "Learning curves", render: learning_curves::render },
     Section { title: "Alignment", render: alignment::render },
     Section { title: "Learning dynamics", render: dynamics::render },

@@ -131,7 +131,16 @@ fn figure(
     let row = |layer: &String| -> Vec<Panel> {
         let panel = |(index, (label, quantity)): (usize, &Quantity)| {
             let title = if index == 0 { format!("layer {layer}") } else { String::new() };
-            layers::panel(context, (dataset, architecture, layer), title, Axis::linear(*label), *quantity)
+            Panel {
+                empty: "none in this layer".to_owned(),
+                ..layers::panel(
+                    context,
+                    (dataset, architecture, layer),
+                    title,
+                    Axis::linear(*label),
+                    *quantity,
+                )
+            }
         };
         let mut panels: Vec<Panel> = quantities.iter().enumerate().map(panel).collect();
         if apical {
