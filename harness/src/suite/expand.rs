@@ -271,6 +271,7 @@ impl Expansion<'_> {
                     }
                     (kept, used) = (true, true);
                     parts::check_batch(setting.training, dataset, self.issues);
+                    parts::check_loss(setting.training, dataset, &labels[0].label, self.issues);
                     let network = (labels[1].label.as_str(), architecture);
                     self.fits.check_rule(
                         &labels[2].label,
