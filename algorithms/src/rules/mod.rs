@@ -4,6 +4,7 @@ mod bp;
 mod dfa;
 mod fa;
 mod kp;
+mod segregated_dendrites;
 mod sign_symmetry;
 mod support;
 mod target_propagation;
@@ -26,4 +27,5 @@ pub static ALL: &[&RuleEntry] = &[
     &target_propagation::DTP,
     &target_propagation::SDTP,
     &target_propagation::AO_SDTP,
+    &segregated_dendrites::ENTRY,
 ];

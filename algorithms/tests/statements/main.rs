@@ -14,6 +14,7 @@ mod linear_maps;
 mod optimizers;
 mod pooling;
 mod registry;
+mod segregated_dendrites;
 mod support;
 mod target_propagation;
 mod target_propagation_golden;
