@@ -5,6 +5,7 @@ mod dfa;
 mod fa;
 mod kp;
 mod segregated_dendrites;
+mod microcircuit;
 mod sign_symmetry;
 mod support;
 mod target_propagation;
@@ -28,4 +29,5 @@ pub static ALL: &[&RuleEntry] = &[
     &target_propagation::SDTP,
     &target_propagation::AO_SDTP,
     &segregated_dendrites::ENTRY,
+    &microcircuit::ENTRY,
 ];
