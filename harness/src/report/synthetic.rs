@@ -204,21 +204,25 @@ impl Synthetic {
                 samples_per_second: 36_000.0 - 2000.0 * rule as f64 + 100.0 * seed as f64,
                 peak_memory_bytes: (400 + 20 * rule as u64) << 20,
             },
-            provenance: Provenance {
-                apical_version: "0.1.0".to_owned(),
-                git_hash: "0123456789ab".to_owned(),
-                tch_version: "0.24.0".to_owned(),
-                libtorch_version: "2.11.0".to_owned(),
-                cpu: "Imaginary CPU".to_owned(),
-                gpu: None,
-                device: "cpu".to_owned(),
-                threads: 1,
-                platform: "linux x86_64".to_owned(),
-                host_class: "Imaginary CPU, 1 thread".to_owned(),
-                finished_at: format!("2026-01-0{}T10:00:0{rule}Z", 1 + seed % 9),
-            },
+            provenance: provenance(rule, seed),
         };
         RecordedRun { planned, outcome: Some(outcome), failures: Vec::new(), events }
+    }
+}
+
+fn provenance(rule: usize, seed: usize) -> Provenance {
+    Provenance {
+        apical_version: "0.1.0".to_owned(),
+        git_hash: "0123456789ab".to_owned(),
+        tch_version: "0.24.0".to_owned(),
+        libtorch_version: "2.11.0".to_owned(),
+        cpu: "Imaginary CPU".to_owned(),
+        gpu: None,
+        device: "cpu".to_owned(),
+        threads: 1,
+        platform: "linux x86_64".to_owned(),
+        host_class: "Imaginary CPU, 1 thread".to_owned(),
+        finished_at: format!("2026-01-0{}T10:00:0{rule}Z", 1 + seed % 9),
     }
 }
 

@@ -92,6 +92,7 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
     if alone {
         rows = vec![rows.into_iter().flatten().collect()];
     }
+    let panels = rows.first().map_or(1, Vec::len);
     Figure {
         name: figure_name(FIGURE, &[dataset]),
         description: format!(
@@ -99,7 +100,7 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
             if regression { "loss" } else { "accuracy and loss" }
         ),
         content: plot::Content::Facets(Facets {
-            columns: if alone { 2 } else { columns },
+            columns: if alone { panels } else { columns },
             panel_height: 270.0,
             share_rows: !alone,
             legend: context.legend(dataset),

@@ -143,13 +143,10 @@ fn figure(
             }
         };
         let mut panels: Vec<Panel> = quantities.iter().enumerate().map(panel).collect();
-        if apical {
-            let logarithmic = wide(panels.iter());
-            panels.iter_mut().for_each(|panel| panel.y = axis(&panel.y.label, logarithmic));
-        } else {
-            panels
-                .iter_mut()
-                .for_each(|panel| panel.y = axis(&panel.y.label, wide(std::iter::once(&*panel))));
+        let together = apical && wide(panels.iter());
+        for panel in &mut panels {
+            let logarithmic = if apical { together } else { wide(std::iter::once(&*panel)) };
+            panel.y = axis(&panel.y.label, logarithmic);
         }
         panels
     };

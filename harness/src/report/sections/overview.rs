@@ -107,7 +107,7 @@ fn sentence(cell: &CellRuns<'_>, reference: &CellRuns<'_>, gap: Estimate) -> Str
         let figure = cell.figure();
         figure.map_or_else(
             || "–".to_owned(),
-            |figure| format!("{}{unit}", format::decimal(figure.mean, decimals)),
+            |figure| format!("{}{unit}", format::decimal(figure.mean, cell.decimals())),
         )
     };
     format!(
