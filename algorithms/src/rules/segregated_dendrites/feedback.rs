@@ -115,7 +115,7 @@ impl Feedback {
     pub fn pathways(&self, network: &Network) -> Vec<Pathway<'_>> {
         let mut weights: Vec<Tensor> = match self.symmetry {
             Symmetry::None => Vec::new(),
-            Symmetry::Exact => self.following(network, |weight| weight.shallow_clone()),
+            Symmetry::Exact => self.following(network, Tensor::shallow_clone),
             Symmetry::Noisy => {
                 self.following(network, |weight| weight + weight.randn_like().g_mul_scalar_(self.noise))
             }

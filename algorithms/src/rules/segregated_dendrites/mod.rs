@@ -394,14 +394,12 @@ impl LearningRule for SegregatedDendrites {
     }
 
     fn own_optimizer(&self) -> Option<OptimizerConfig> {
-        self.config.learned_feedback.then(|| {
-            OptimizerConfig::Sgd(Sgd {
-                learning_rate: self.config.feedback_learning_rate,
-                momentum: 0.0,
-                nesterov: false,
-                weight_decay: 0.0,
-            })
-        })
+        self.config.learned_feedback.then_some(OptimizerConfig::Sgd(Sgd {
+            learning_rate: self.config.feedback_learning_rate,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        }))
     }
 
     fn layer_diagnostics(&mut self, network: &Network, _: Loss, batch: &Batch) -> Vec<RuleDiagnostics> {

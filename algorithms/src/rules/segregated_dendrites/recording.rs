@@ -67,13 +67,13 @@ fn choose(outcome: &Outcome, batch: &Batch) -> Vec<Vec<i64>> {
         let (_, order) = values.topk(NEURONS.min(values.numel() as i64), 0, true, true);
         (0..order.size()[0]).map(|place| order.int64_value(&[place])).collect()
     };
-    let of_layer = |trace: &super::Trace| match &trace.apical {
-        Some(apical) => largest(&apical.plateau_difference().abs()),
-        None => {
-            let label = batch.labels.int64_value(&[0]);
-            let other = largest(&outcome.potential).into_iter().find(|neuron| *neuron != label);
-            std::iter::once(label).chain(other).collect()
+    let of_layer = |trace: &super::Trace| {
+        if let Some(apical) = &trace.apical {
+            return largest(&apical.plateau_difference().abs());
         }
+        let label = batch.labels.int64_value(&[0]);
+        let other = largest(&outcome.potential).into_iter().find(|neuron| *neuron != label);
+        std::iter::once(label).chain(other).collect()
     };
     outcome.layers.iter().map(of_layer).collect()
 }

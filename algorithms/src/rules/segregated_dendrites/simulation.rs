@@ -123,6 +123,9 @@ pub(super) struct Average {
     pub rate: Option<Tensor>,
 }
 
+/// What is shown each step's number and each layer's moment in it.
+pub(super) type Observe<'a> = &'a mut dyn FnMut(usize, &Moment<'_>);
+
 /// Who sends spikes, and whence feedback comes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wiring {
@@ -166,7 +169,7 @@ impl Circuit<'_> {
         source: &mut dyn Spikes,
         rates: &Tensor,
         phase: &Phase<'_>,
-        mut observe: Option<&mut dyn FnMut(usize, &Moment<'_>)>,
+        mut observe: Option<Observe<'_>>,
     ) -> Vec<Average> {
         let layers = &self.network.layers;
         let Wiring { spiking_feedforward, spiking_feedback, source: feedback } = self.wiring;
