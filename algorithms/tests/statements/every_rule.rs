@@ -112,6 +112,8 @@ fn course(entry: &RuleEntry) -> Course {
             momentum: 0.0,
             batches: 200,
         },
+        // Logistic cells, taught by rates, have the smaller slopes.
+        "microcircuit" => Course { config: json!({}), learning_rate: 0.2, momentum: 0.9, batches: 50 },
         _ => Course { config: json!({}), learning_rate: 0.05, momentum: 0.9, batches: 50 },
     }
 }

@@ -101,7 +101,8 @@ fn dfa_carries_the_error_to_pooled_maps_through_the_local_block_only() {
 #[test]
 fn every_rule_teaches_the_output_layer_as_backprop_does() {
     let _generator = generator(34);
-    for entry in registry() {
+    // Microcircuits have neurons of their own, and nudges instead of errors: they are backprop in the limit only.
+    for entry in registry().iter().filter(|entry| entry.name != "microcircuit") {
         for (architecture, description) in architectures_of(entry) {
             let mut network = network(&description, SMALL_IMAGE, 4);
             let batch = random_batch(5, SMALL_IMAGE, 4);

@@ -11,6 +11,8 @@ mod every_rule;
 mod feedback_alignment;
 mod initialization;
 mod linear_maps;
+mod microcircuit;
+mod microcircuit_golden;
 mod optimizers;
 mod pooling;
 mod registry;

@@ -202,8 +202,8 @@ pub struct Config {
     pub initial_state: InitialState,
     /// Passes over the data before the first epoch in which interneuron synapses that are not tied learn, without targets.
     pub pretraining_epochs: u32,
-    /// Factor on the learning rate for the bottom-up weights of each layer, from the input; 0 freezes a layer. By default 1
-    /// at the output, and `1 / λ` more for each layer below.
+    /// Factor on the learning rate for the bottom-up weights of each layer, from the input; 0 freezes a layer. By default
+    /// `1 / λ_N` at the output, and `1 / λ_k` times that of the layer above for each layer below.
     pub layer_rates: Option<Vec<f64>>,
     /// The same for the synapses on interneurons, for each hidden layer; by default twice that of the layer above.
     pub interneuron_rates: Option<Vec<f64>>,
@@ -261,6 +261,19 @@ impl Config {
         self.pyramidal_to_interneuron == tied && self.interneuron_to_pyramidal == tied
     }
 
+    /// Why a label's rates can't be taught by conductances, if so.
+    pub fn unreachable_target(&self) -> Option<String> {
+        let Reversal { excitatory, inhibitory } = self.reversal_potentials;
+        let targets = [("class", self.targets.class), ("others", self.targets.others)];
+        let potentials = targets.map(|(name, rate)| (name, rate, self.transfer.potential(rate)));
+        let beyond = |potential: f64| !(inhibitory..=excitatory).contains(&potential);
+        let (name, rate, potential) = potentials.into_iter().find(|(_, _, potential)| beyond(*potential))?;
+        Some(format!(
+            "the rate {rate} of `targets.{name}` is the potential {potential:.3}, beyond the `reversal_potentials` of {inhibitory} \
+             and {excitatory}, where a conductance would be negative; choose another rate or wider reversal potentials"
+        ))
+    }
+
     fn value_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, path: &str, message: &str| {
@@ -286,20 +299,10 @@ impl Config {
         );
         let most = self.transfer.largest_rate().unwrap_or(f64::INFINITY);
         for (path, rate) in [("targets.class", self.targets.class), ("targets.others", self.targets.others)] {
-            let in_range = rate > 0.0 && rate < most;
             check(
-                in_range,
+                rate > 0.0 && rate < most,
                 path,
                 "must be a rate between the least and the largest that the transfer function has",
-            );
-            let potential = self.transfer.potential(rate);
-            check(
-                !in_range || (inhibitory..=excitatory).contains(&potential),
-                path,
-                &format!(
-                    "is the potential {potential:.3}, beyond the `reversal_potentials` of {inhibitory} and {excitatory}: a \
-                     conductance would be negative"
-                ),
             );
         }
         for (path, rates, _) in self.rates(0) {

@@ -16,6 +16,8 @@ mod full;
 mod membrane;
 mod observation;
 mod plasticity;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod two_step;
 
@@ -101,9 +103,14 @@ impl Registered for Microcircuit {
             let given = rates.as_ref()?.len();
             (given != wanted).then_some((name, given, wanted))
         });
-        wrong.map(|(name, given, wanted)| {
-            format!("`{name}` has {given} values, and this network needs {wanted}, from the input on")
-        })
+        if let Some((name, given, wanted)) = wrong {
+            return Some(format!(
+                "`{name}` has {given} values, and this network needs {wanted}, from the input on"
+            ));
+        }
+        // A regression brings its own potentials, and two-step dynamics have no conductances.
+        let teaches_rates = config.dynamics == Dynamics::Full && !lesson.regression;
+        config.unreachable_target().filter(|_| teaches_rates)
     }
 }
 

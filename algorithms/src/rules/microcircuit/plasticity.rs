@@ -8,8 +8,9 @@
 //! | `PI_k` | `−v_A,k φ(u^I_k)ᵀ` | the apical dendrite against rest |
 //! | `D_k` | `(φ(u_k) − φ(D_k r_{k+1})) r_{k+1}ᵀ` | the soma against what the top-down input alone predicts |
 //!
-//! Each has a factor on the optimizer's learning rate. What a nudge does shrinks by `λ` with every area that it descends, and
-//! by default the factor grows as much: `η_k = η_{k+1} / λ_k`.
+//! Each has a factor on the optimizer's learning rate η. What a nudge does is `λ_N` small at the output and smaller by `λ_k` with
+//! every area that it descends, and by default the factor makes up for it: `η_N = η / λ_N`, `η_k = η_{k+1} / λ_k`. So directions
+//! are of the size of gradients, and η means what it means for other rules.
 
 use super::{
     circuit::Circuit,
@@ -44,33 +45,24 @@ impl Plasticity {
     pub fn new(config: &Config, layers: usize) -> Self {
         let hidden = layers.saturating_sub(1);
         let mixing = config.mixing;
-        let mut defaults: Vec<f64> =
-            (0..layers).map(|index| mixing.hidden.powi(-((hidden - index) as i32))).collect();
+        let by_depth = |index: usize| 1.0 / (mixing.output * mixing.hidden.powi((hidden - index) as i32));
         let chosen = |rates: &Option<Vec<f64>>, default: Vec<f64>| rates.clone().unwrap_or(default);
-        let layer_rates = chosen(&config.layer_rates, defaults.clone());
-        defaults.clone_from(&layer_rates);
-        let above = |factor: f64| -> Vec<f64> {
-            (1..layers).map(|index| factor * defaults.get(index).copied().unwrap_or(1.0)).collect()
+        let layer_rates = chosen(&config.layer_rates, (0..layers).map(by_depth).collect());
+        // The interneurons of a frozen layer may have to find it yet.
+        let of_layer = |index: usize| {
+            layer_rates.get(index).copied().filter(|rate| *rate > 0.0).unwrap_or_else(|| by_depth(index))
         };
+        let above = |factor: f64| -> Vec<f64> { (1..layers).map(|index| factor * of_layer(index)).collect() };
         let is_plastic = |plasticity: InterneuronPlasticity| plasticity == InterneuronPlasticity::Plastic;
         let when = |learns: bool, rates: &Option<Vec<f64>>, default: f64| {
             if learns { chosen(rates, above(default)) } else { vec![0.0; hidden] }
         };
-        Self {
-            transfer: config.transfer,
-            to_interneurons: when(
-                is_plastic(config.pyramidal_to_interneuron),
-                &config.interneuron_rates,
-                2.0,
-            ),
-            from_interneurons: when(
-                is_plastic(config.interneuron_to_pyramidal),
-                &config.apical_rates,
-                mixing.interneuron,
-            ),
-            top_down: when(config.top_down == TopDown::Learned, &config.top_down_rates, mixing.interneuron),
-            layers: layer_rates,
-        }
+        let (ip, pi) = (config.pyramidal_to_interneuron, config.interneuron_to_pyramidal);
+        let to_interneurons = when(is_plastic(ip), &config.interneuron_rates, 2.0);
+        let from_interneurons = when(is_plastic(pi), &config.apical_rates, mixing.interneuron);
+        let learned = config.top_down == TopDown::Learned;
+        let top_down = when(learned, &config.top_down_rates, mixing.interneuron);
+        Self { transfer: config.transfer, layers: layer_rates, to_interneurons, from_interneurons, top_down }
     }
 
     /// Before the network learns: all interneuron synapses that are not tied, and nothing else.
