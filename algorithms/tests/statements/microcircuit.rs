@@ -53,7 +53,7 @@ fn sgd(learning_rate: f64) -> OptimizerConfig {
     serde_json::from_value(json!({"sgd": {"learning_rate": learning_rate}})).unwrap()
 }
 
-/// Without a target, of all hidden layers: the largest mean |v_A| and the largest mismatch of interneurons.
+/// Without a target, of all hidden layers: the largest mean apical potential and the largest mismatch of interneurons.
 fn unrest(rule: &mut dyn LearningRule, network: &Network, batch: &Batch) -> (f64, f64) {
     let layers = rule.layer_diagnostics(network, LOSS, batch);
     let neurons = layers.iter().filter_map(|layer| layer.neurons);

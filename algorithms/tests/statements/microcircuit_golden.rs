@@ -155,7 +155,7 @@ fn two_steps(weights: &Weights, input: &[f64], target: &[f64], changes: &mut Wei
 
 fn full(weights: &Weights, input: &[f64], target: &[f64], prospective: bool, changes: &mut Weights) {
     let mut shown = vec![0.0; input.len()];
-    let mut taught = vec![0.0; CLASSES];
+    let mut taught = [0.0; CLASSES];
     let zeros = |sizes: &[usize]| -> Matrix { sizes.iter().map(|size| vec![0.0; *size]).collect() };
     // Potentials, and what of them is read: pyramidal cells, then interneurons.
     let (mut u, mut ui) = (zeros(&SIZES[1..]), zeros(&SIZES[2..]));

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     diagnostics::NeuronDiagnostics,
     direction::Direction,
-    network::Network,
+    network::{Network, reshape_samples},
     rule::{Batch, References, RuleDiagnostics},
     voltage::{Compartment, Phase, VoltageTrace, VoltageTraces},
 };
@@ -36,13 +36,12 @@ impl Microcircuit {
             let mut directions = Vec::new();
             for (index, layer) in network.layers.iter().enumerate().rev() {
                 let below = index.checked_sub(1).map_or(&batch.inputs, |below| &rates[below]);
-                let input = crate::network::reshape_samples(below, layer.map.input_shape());
+                let input = reshape_samples(below, layer.map.input_shape());
                 error *= self.membrane.attenuation(index == output);
                 directions.extend(Direction::of_layer(index, layer, &input, &error));
                 if index > 0 {
                     let down = layer.map.input_adjoint(&weight(index), &error);
-                    let down =
-                        crate::network::reshape_samples(&down, &network.layers[index - 1].output_shape);
+                    let down = reshape_samples(&down, &network.layers[index - 1].output_shape);
                     error = self.config.transfer.times_derivative(&down, &rates[index - 1]);
                 }
             }
@@ -91,7 +90,7 @@ impl Microcircuit {
             self.target(&Tensor::zeros([1, network.classes()], (sample.kind(), sample.device())), &labels);
         let every = time.steps(RECORDING_STEP).max(1);
         let per_phase = time.steps(RECORDED).div_ceil(every).max(1);
-        let probes = self.probes(network, &target);
+        let probes = probes(network, &target);
         let mut potentials: Vec<Vec<f64>> = vec![Vec::with_capacity(2 * per_phase); probes.len()];
         for phase in [None, Some(&target)] {
             for step in 0..per_phase * every {
@@ -120,30 +119,6 @@ impl Microcircuit {
         }
     }
 
-    fn probes(&self, network: &Network, target: &Tensor) -> Vec<Probe> {
-        let output = network.layers.len() - 1;
-        let mut probes = Vec::new();
-        for (layer, area) in network.layers.iter().enumerate() {
-            let units = area.output_units() as usize;
-            let taught = target.argmax(None, false).int64_value(&[]) as usize;
-            let mut neurons: Vec<usize> = if layer == output {
-                vec![taught, (taught + 1) % units]
-            } else {
-                (1..=RECORDED_CELLS).map(|cell| cell * units / (RECORDED_CELLS + 1)).collect()
-            };
-            neurons.dedup();
-            let mut compartments = vec![Compartment::Basal, Compartment::Soma];
-            compartments.push(if layer == output { Compartment::Target } else { Compartment::Apical });
-            if layer > 0 {
-                compartments.push(Compartment::Interneuron);
-            }
-            for neuron in neurons {
-                probes.extend(compartments.iter().map(|&compartment| Probe { layer, neuron, compartment }));
-            }
-        }
-        probes
-    }
-
     fn potential(&self, network: &Network, probe: &Probe, activity: &Activity, target: &Tensor) -> f64 {
         let of = |tensor: &Tensor| tensor.flatten(0, -1).double_value(&[probe.neuron as i64]);
         let is_output = probe.layer + 1 == network.layers.len();
@@ -159,10 +134,36 @@ impl Microcircuit {
     }
 }
 
+/// Where an electrode is.
 struct Probe {
     layer: usize,
     neuron: usize,
     compartment: Compartment,
+}
+
+/// The recorded cells and their compartments, for the target potentials `[1, outputs]`.
+fn probes(network: &Network, target: &Tensor) -> Vec<Probe> {
+    let output = network.layers.len() - 1;
+    let mut probes = Vec::new();
+    for (layer, area) in network.layers.iter().enumerate() {
+        let units = area.output_units() as usize;
+        let taught = target.argmax(None, false).int64_value(&[]) as usize;
+        let mut neurons: Vec<usize> = if layer == output {
+            vec![taught, (taught + 1) % units]
+        } else {
+            (1..=RECORDED_CELLS).map(|cell| cell * units / (RECORDED_CELLS + 1)).collect()
+        };
+        neurons.dedup();
+        let mut compartments = vec![Compartment::Basal, Compartment::Soma];
+        compartments.push(if layer == output { Compartment::Target } else { Compartment::Apical });
+        if layer > 0 {
+            compartments.push(Compartment::Interneuron);
+        }
+        for neuron in neurons {
+            probes.extend(compartments.iter().map(|&compartment| Probe { layer, neuron, compartment }));
+        }
+    }
+    probes
 }
 
 /// ‖part‖ / ‖whole‖ over the batch.
