@@ -15,6 +15,8 @@ fn main() {
         .std("c++17")
         .warnings(false)
         .opt_level(3)
+        // Nobody looks at floating-point exceptions, and without them conditions become vector instructions.
+        .flag_if_supported("-fno-trapping-math")
         .file("native/apical_native.cpp")
         .include("native")
         .include(libtorch.join("include"))

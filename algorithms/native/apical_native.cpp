@@ -83,6 +83,31 @@ void larger(const float *input, int64_t stride, int64_t count, int32_t index, fl
     }
 }
 
+// tanh as a quotient of polynomials in x (odd over even), fitted on ±7.905, beyond which float32 knows only ±1; at most
+// 5 units in the last place off. MKL's vector tanh, which LibTorch calls, takes ten times as long on processors of other
+// makers than its own, and was a sixth of a step of difference target propagation.
+APICAL_FOR_EACH_PROCESSOR
+void tanh_of(float *values, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+        float x = values[i];
+        x = x > 7.90531110763549805F ? 7.90531110763549805F : x;  // a NaN stays one
+        x = x < -7.90531110763549805F ? -7.90531110763549805F : x;
+        const float square = x * x;
+        float odd = -2.76076847742355e-16F;
+        odd = odd * square + 2.00018790482477e-13F;
+        odd = odd * square - 8.60467152213735e-11F;
+        odd = odd * square + 5.12229709037114e-08F;
+        odd = odd * square + 1.48572235717979e-05F;
+        odd = odd * square + 6.37261928875436e-04F;
+        odd = odd * square + 4.89352455891786e-03F;
+        float even = 1.19825839466702e-06F;
+        even = even * square + 1.18534705686654e-04F;
+        even = even * square + 2.26843463243900e-03F;
+        even = even * square + 4.89352518554385e-03F;
+        values[i] = x * odd / even;
+    }
+}
+
 int64_t divided_up(int64_t left, int64_t right) { return (left + right - 1) / right; }
 }  // namespace
 
@@ -164,6 +189,16 @@ char *apical_max_pool2d(const at::Tensor *maps, int64_t kernel, int64_t stride, 
         }
         *out = new at::Tensor(std::move(best));
         *indices = new at::Tensor(std::move(where));
+    });
+}
+
+char *apical_tanh_(at::Tensor *self) {
+    return guarded([&] {
+        if (self->is_cpu() && self->scalar_type() == at::kFloat && self->is_contiguous() && !self->requires_grad()) {
+            tanh_of(self->mutable_data_ptr<float>(), self->numel());
+        } else {
+            self->tanh_();
+        }
     });
 }
 

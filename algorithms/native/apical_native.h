@@ -13,6 +13,7 @@ char *apical_convolution_backward(const at::Tensor *error, const at::Tensor *inp
 char *apical_matmul(const at::Tensor *left, const at::Tensor *right, const at::Tensor *bias, at::Tensor **out);
 char *apical_max_pool2d(const at::Tensor *maps, int64_t kernel, int64_t stride, int64_t padding, at::Tensor **out,
                         at::Tensor **indices);
+char *apical_tanh_(at::Tensor *self);
 void apical_reuse_freed_memory();
 void apical_free_message(char *message);
 }

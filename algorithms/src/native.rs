@@ -1,6 +1,6 @@
 //! The few LibTorch calls that tch does not expose: GEMMs in place with their scale factors and by the
-//! faster of LibTorch's two libraries, the two halves of a convolution's adjoint, and max-pooling. They are the hot path of every rule, and the only `unsafe`
-//! code of this crate.
+//! faster of LibTorch's two libraries, the two halves of a convolution's adjoint; and max-pooling and tanh, which
+//! LibTorch computes slowly. They are the hot path of every rule, and the only `unsafe` code of this crate.
 #![expect(unsafe_code, reason = "calls into LibTorch's C++ interface through native/apical_native.cpp")]
 
 use std::ffi::{CStr, c_char};
@@ -46,6 +46,7 @@ unsafe extern "C" {
         out: *mut *mut C_tensor,
         indices: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn apical_tanh_(own: *mut C_tensor) -> *mut c_char;
     fn apical_reuse_freed_memory();
     fn apical_free_message(message: *mut c_char);
 }
@@ -107,6 +108,12 @@ pub fn max_pool2d(maps: &Tensor, kernel: i64, stride: i64, padding: i64) -> (Ten
 pub fn axpby_(own: &mut Tensor, beta: f64, alpha: f64, other: &Tensor) {
     // SAFETY: as in `addmm_`.
     check("axpby_", unsafe { apical_axpby_(own.as_mut_ptr(), beta, alpha, other.as_ptr()) });
+}
+
+/// `own ← tanh(own)`, in place; in float32 on the CPU within 5 units in the last place.
+pub fn tanh_(own: &mut Tensor) {
+    // SAFETY: as in `addmm_`.
+    check("tanh_", unsafe { apical_tanh_(own.as_mut_ptr()) });
 }
 
 /// Which adjoint of a convolution is wanted.

@@ -1,6 +1,6 @@
 //! Potentials of a few neurons over time, as an electrophysiologist would record them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Where in a neuron a potential was recorded, or what stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,8 +28,15 @@ pub struct VoltageTrace {
     pub neuron: usize,
     /// Where in it.
     pub compartment: Compartment,
-    /// One value per time step; no unit.
+    /// One value per time step; no unit. NaN, in JSON null, where there is none, e.g. no target yet.
+    #[serde(deserialize_with = "null_is_nan")]
     pub potential: Vec<f64>,
+}
+
+/// JSON has no word for NaN: it is written as null.
+fn null_is_nan<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 
 /// When a neuron fired.
@@ -67,4 +74,24 @@ pub struct VoltageTraces {
     /// Spikes, of neurons that fire any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spikes: Vec<SpikeTrain>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compartment, VoltageTrace};
+
+    #[test]
+    fn a_potential_that_is_not_there_survives_being_written_and_read() {
+        let trace = VoltageTrace {
+            layer: "1.dense".to_owned(),
+            neuron: 3,
+            compartment: Compartment::Target,
+            potential: vec![f64::NAN, 0.1, -2.5e-9],
+        };
+        let written = serde_json::to_string(&trace).expect("plain data");
+        assert!(written.contains("[null,0.1,"), "{written}");
+        let read: VoltageTrace = serde_json::from_str(&written).expect("as written");
+        assert!(read.potential[0].is_nan());
+        assert_eq!(read.potential[1..], trace.potential[1..]);
+    }
 }

@@ -133,7 +133,8 @@ impl Default for Evaluation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
-    /// The one with the best accuracy on the validation split (the earliest of equals); the last one where
+    /// The one with the best accuracy on the validation split, of a regression the one with the lowest loss there (the
+    /// earliest of equals); the last one where
     /// the dataset has no validation split.
     BestValidation,
     /// The last one.

@@ -212,7 +212,7 @@ impl<'a> Training<'a> {
         let pixels = train.images.f_index_select(0, &indices)?;
         Ok(Batch {
             inputs: self.dataset.normalizer.apply(&pixels, self.kind)?,
-            labels: train.labels.f_index_select(0, &indices)?,
+            labels: train.lesson(self.kind, |all| all.f_index_select(0, &indices))?,
         })
     }
 
@@ -344,8 +344,10 @@ impl<'a> Training<'a> {
         if self.spec.evaluation.select == Selection::Last {
             return;
         }
-        if self.progress.best.is_none_or(|(_, accuracy)| validation.accuracy > accuracy) {
-            self.progress.best = Some((epoch.epoch, validation.accuracy));
+        // A regression has no accuracy to speak of.
+        let score = if self.dataset.train.targets.is_some() { -validation.loss } else { validation.accuracy };
+        if self.progress.best.is_none_or(|(_, best)| score > best) {
+            self.progress.best = Some((epoch.epoch, score));
             let copy = |(name, tensor): (String, Tensor)| (name, tensor.copy());
             self.selected = Some(self.parameters().into_iter().map(copy).collect());
         }

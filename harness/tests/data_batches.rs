@@ -34,6 +34,7 @@ fn random_split(n: i64, shape: [i64; 3]) -> Split {
     Split {
         images: Tensor::from_data_size(&pixels, &[n, channels, height, width], Kind::Uint8),
         labels: Tensor::arange(n, (Kind::Int64, Device::Cpu)),
+        targets: None,
     }
 }
 
@@ -264,4 +265,33 @@ fn asking_for_more_than_there_is_names_the_numbers() {
         "data set `digits`: subset.train: 1001 is more than the 1000 training samples once 437 of 1437 are held out \
          for validation"
     );
+}
+
+#[test]
+fn a_regression_teaches_its_values_in_the_kind_of_its_inputs() {
+    let mut spec = DatasetSpec::named("sacramento-teacher");
+    spec.normalization = Normalization::Centered;
+    (spec.validation, spec.subset.train) = (500, Some(1000));
+    let data = load(&spec, &DataRoot::cache_in("/nowhere"), Device::Cpu).unwrap();
+    assert_eq!((data.shape, data.train.len(), data.test.len()), ([1, 1, 30], 1000, 1000));
+    assert_eq!(data.validation.as_ref().unwrap().targets.as_ref().unwrap().size(), [500, 10]);
+    let targets = data.train.targets.as_ref().unwrap();
+    for kind in [Kind::Float, Kind::Double] {
+        let order = epoch_order(1000, 3);
+        let (mut next, mut lowest) = (0, 0.0_f64);
+        for batch in data.training_batches(&order, 300, 0, kind).unwrap() {
+            let batch = batch.unwrap();
+            assert_eq!((batch.labels.kind(), batch.images.kind()), (kind, kind));
+            let size = batch.labels.size()[0];
+            let chosen = Tensor::from_slice(&order[next..next + size as usize]);
+            let expected = targets.index_select(0, &chosen);
+            let distance = (batch.labels.to_kind(Kind::Double) - &expected).abs().max().double_value(&[]);
+            assert!(distance < if kind == Kind::Double { 1e-15 } else { 1e-5 }, "{distance}");
+            lowest = lowest.min(batch.images.min().double_value(&[]));
+            next += size as usize;
+        }
+        assert_eq!((next, lowest), (1000, -1.0));
+    }
+    // Splits are stratified by the output with the largest target.
+    assert!(bool::try_from(targets.argmax(1, false).eq_tensor(&data.train.labels).all()).unwrap());
 }

@@ -31,6 +31,16 @@ algorithms: {bp: {}}
 training: {epochs: 3, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}
 ";
 
+const REGRESSION: &str = "
+name: regression
+description: Every rule that learns values.
+datasets: {sacramento-teacher: {validation: 500, normalization: centered, subset: {train: 1000, test: 200}}}
+architectures: {mlp: {mlp: {hidden: [20, 20], activation: tanh}}}
+algorithms:
+  {bp: {}, fa: {}, dfa: {}, usf: {}, kp: {}, tp: {}, dtp: {}, dtp-label: {rule: dtp, first_target: label}, sdtp: {}, ao-sdtp: {}}
+training: {epochs: 3, batch_size: 10, loss: squared-error, optimizer: {sgd: {learning_rate: 0.002}}}
+";
+
 /// A checkpoint after every epoch, so that every kill finds one.
 const EAGER: [&str; 2] = ["--checkpoint-seconds", "0"];
 
@@ -295,6 +305,27 @@ fn a_results_folder_that_cannot_be_written_is_named() {
 }
 
 /// A file of any attempt under way or abandoned.
+#[test]
+fn every_rule_learns_values_and_the_lowest_validation_loss_selects() {
+    let bench = Bench::new(REGRESSION);
+    let ran = bench.apical("run", &["--jobs", "2"]);
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let measurements = bench.measurements();
+    assert_eq!(measurements.len(), 10);
+    for (id, lines) in measurements {
+        let events: Vec<serde_json::Value> =
+            lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (result, events) = events.split_last().unwrap();
+        let losses: Vec<f64> =
+            events.iter().filter_map(|event| event["validation"]["loss"].as_f64()).collect();
+        assert_eq!(losses.len(), 4, "{id}");
+        let trained = &losses[1..];
+        let lowest = (0..3).min_by(|left, right| trained[*left].total_cmp(&trained[*right])).unwrap();
+        assert_eq!(result["selected_epoch"], lowest + 1, "{id}: {losses:?}");
+        assert!(trained[lowest] < losses[0], "{id} learned nothing: {losses:?}");
+    }
+}
+
 fn attempt_file(bench: &Bench, name: &str) -> Option<std::path::PathBuf> {
     bench.run_folders().iter().find_map(|folder| {
         let attempts = fs::read_dir(folder.join("attempts")).ok()?;

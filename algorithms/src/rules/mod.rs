@@ -5,6 +5,7 @@ mod dfa;
 mod fa;
 mod kp;
 mod microcircuit;
+mod segregated_dendrites;
 mod sign_symmetry;
 mod support;
 mod target_propagation;
@@ -27,5 +28,6 @@ pub static ALL: &[&RuleEntry] = &[
     &target_propagation::DTP,
     &target_propagation::SDTP,
     &target_propagation::AO_SDTP,
+    &segregated_dendrites::ENTRY,
     &microcircuit::ENTRY,
 ];

@@ -108,8 +108,8 @@ fn every_rule_teaches_the_output_layer_as_backprop_does() {
             let batch = random_batch(5, SMALL_IMAGE, 4);
             let mut candidate = rule(entry.name, json!({}), &mut network);
             let ours = by_key(&candidate.directions(&network, Loss::CrossEntropy, &batch).directions);
-            let mut bp = rule("bp", json!({}), &mut network);
-            let theirs = by_key(&bp.directions(&network, Loss::CrossEntropy, &batch).directions);
+            // Backpropagation, of rules with neurons of their own through those.
+            let theirs = by_key(&candidate.references(&network, Loss::CrossEntropy, &batch).gradient);
             let layer = network.layers.len() - 1;
             for role in [Role::Weight, Role::Bias] {
                 println!("{} on {architecture}, {role:?}", entry.name);

@@ -16,6 +16,7 @@ mod microcircuit_golden;
 mod optimizers;
 mod pooling;
 mod registry;
+mod segregated_dendrites;
 mod support;
 mod target_propagation;
 mod target_propagation_golden;

@@ -1,6 +1,7 @@
 //! How commands write: tables for people, JSON for programs.
 
 pub use crate::report::format::duration;
+use crate::{data::DatasetSpec, record::Metrics};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -50,6 +51,15 @@ pub fn table(header: &[&str], numbers: usize) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// What a network scored: `accuracy 97.12 %`, or of a regression `loss 0.0312`.
+pub fn figure(dataset: &DatasetSpec, metrics: Metrics) -> String {
+    if dataset.is_regression() {
+        format!("loss {:.4}", metrics.loss)
+    } else {
+        format!("accuracy {:.2} %", 100.0 * metrics.accuracy)
+    }
 }
 
 /// `2 runs`, `1 run`.

@@ -1,6 +1,6 @@
 //! What a terminal shows while data is fetched and runs are computed; plain lines where there is none.
 
-use super::output::duration;
+use super::output::{duration, figure};
 use crate::{
     data::Progress,
     engine::{Notice, Watcher},
@@ -83,7 +83,7 @@ impl RunProgress {
         };
         self.total.set_message(format!("{failures}about {} left", duration(mean * left as f64)));
         let what = match (&outcome.result, &outcome.reason) {
-            (Some(result), _) => format!("test accuracy {:.2} %", 100.0 * result.test.accuracy),
+            (Some(result), _) => format!("test {}", figure(&run.spec.dataset, result.test)),
             (None, Some(reason)) => format!("{}: {reason}", outcome.state),
             (None, None) => outcome.state.to_string(),
         };
@@ -108,7 +108,7 @@ impl Watcher for RunProgress {
                 if let Some((bar, at)) = state.running.get_mut(&run.id) {
                     *at = epoch.epoch;
                     bar.set_position(u64::from(epoch.epoch));
-                    bar.set_message(accuracy(epoch));
+                    bar.set_message(latest(run, epoch));
                 }
             }
             Notice::Event(..) => {}
@@ -145,11 +145,10 @@ fn name(run: &PlannedRun) -> String {
     format!("{}, seed {}", run.cell, run.spec.seed)
 }
 
-fn accuracy(epoch: &Epoch) -> String {
-    let percent = |name: &str, accuracy: f64| format!("{name} {:.2} %", 100.0 * accuracy);
+fn latest(run: &PlannedRun, epoch: &Epoch) -> String {
     match (epoch.validation, epoch.train) {
-        (Some(metrics), _) => percent("validation", metrics.accuracy),
-        (None, Some(metrics)) => percent("training", metrics.accuracy),
+        (Some(metrics), _) => format!("validation {}", figure(&run.spec.dataset, metrics)),
+        (None, Some(metrics)) => format!("training {}", figure(&run.spec.dataset, metrics)),
         (None, None) => String::new(),
     }
 }

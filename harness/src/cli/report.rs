@@ -58,7 +58,8 @@ fn samples(results: &Results, folder: Option<PathBuf>) -> Vec<SampleSheet> {
     let Ok(root) = DataRoot::from_env(folder) else { return Vec::new() };
     let names = results.plan.runs.iter().map(|run| run.spec.dataset.name.as_str());
     let names: BTreeSet<&str> = names.collect();
-    names.into_iter().filter_map(|name| sheet(data::find(name).ok()?, &root)).collect()
+    let entries = names.into_iter().filter_map(|name| data::find(name).ok());
+    entries.filter(|entry| !entry.is_regression()).filter_map(|entry| sheet(entry, &root)).collect()
 }
 
 fn sheet(entry: &DatasetEntry, root: &DataRoot) -> Option<SampleSheet> {

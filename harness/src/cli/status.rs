@@ -1,7 +1,7 @@
 //! `apical status`: the state of every run.
 
 use super::{
-    output::{Output, OutputArguments, count, json, line, table},
+    output::{Output, OutputArguments, count, figure, json, line, table},
     run::state_counts,
     suite::{Selected, SuiteArguments},
 };
@@ -44,24 +44,13 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         json(&rows)?;
         return Ok(exit::OK);
     }
-    let mut cells =
-        table(&["dataset", "architecture", "algorithm", "seed", "state", "epoch", "test accuracy"], 5);
-    for row in &rows {
+    let mut cells = table(&["dataset", "architecture", "algorithm", "seed", "state", "epoch", "test"], 5);
+    for (row, run) in rows.iter().zip(&results.runs) {
         let Cell { dataset, architecture, algorithm } = row.cell;
         let epoch = row.epoch.map_or_else(String::new, |epoch| format!("{epoch}/{}", row.epochs));
-        let accuracy = row
-            .outcome
-            .and_then(|outcome| outcome.result.as_ref())
-            .map_or_else(String::new, |result| format!("{:.2} %", 100.0 * result.test.accuracy));
-        cells.add_row([
-            dataset,
-            architecture,
-            algorithm,
-            &row.seed.to_string(),
-            row.state,
-            &epoch,
-            &accuracy,
-        ]);
+        let result = row.outcome.and_then(|outcome| outcome.result.as_ref());
+        let test = result.map_or_else(String::new, |result| figure(&run.planned.spec.dataset, result.test));
+        cells.add_row([dataset, architecture, algorithm, &row.seed.to_string(), row.state, &epoch, &test]);
     }
     line(cells)?;
     for row in &rows {

@@ -13,7 +13,7 @@ use super::{
 pub struct Batch {
     /// `[batch, channels, height, width]`, normalised, of the kind asked for.
     pub images: Tensor,
-    /// int64 `[batch]`.
+    /// int64 `[batch]`; of a regression the target values, `[batch, outputs]`, of the images' kind.
     pub labels: Tensor,
 }
 
@@ -65,9 +65,15 @@ impl<'a> Batches<'a> {
     fn batch(&self, start: i64, length: i64) -> Result<Batch, TchError> {
         let (pixels, labels) = if let Some(order) = &self.order {
             let chosen = order.f_narrow(0, start, length)?;
-            (self.split.images.f_index_select(0, &chosen)?, self.split.labels.f_index_select(0, &chosen)?)
+            (
+                self.split.images.f_index_select(0, &chosen)?,
+                self.split.lesson(self.kind, |all| all.f_index_select(0, &chosen))?,
+            )
         } else {
-            (self.split.images.f_narrow(0, start, length)?, self.split.labels.f_narrow(0, start, length)?)
+            (
+                self.split.images.f_narrow(0, start, length)?,
+                self.split.lesson(self.kind, |all| all.f_narrow(0, start, length))?,
+            )
         };
         let pixels = match &self.draws {
             Some(draws) => draws.apply(pixels, start)?,

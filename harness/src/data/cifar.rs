@@ -21,8 +21,11 @@ pub fn parse(bytes: &[u8]) -> Result<Labelled, FormatError> {
         ));
     }
     let n = bytes.len() / RECORD;
-    let mut samples =
-        Labelled { pixels: Vec::with_capacity(n * (RECORD - 1)), labels: Vec::with_capacity(n) };
+    let mut samples = Labelled {
+        pixels: Vec::with_capacity(n * (RECORD - 1)),
+        labels: Vec::with_capacity(n),
+        targets: Vec::new(),
+    };
     for (index, record) in bytes.chunks_exact(RECORD).enumerate() {
         if record[0] >= CLASSES {
             return Err(FormatError::new(

@@ -19,14 +19,29 @@ use super::{
 pub struct Split {
     /// uint8 `[n, channels, height, width]`.
     pub images: Tensor,
-    /// int64 `[n]`.
+    /// int64 `[n]`; of a regression, where the largest target value is.
     pub labels: Tensor,
+    /// Of a regression the target values, float64 `[n, outputs]`.
+    pub targets: Option<Tensor>,
 }
 
 impl Split {
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.size()[0] as usize
+    }
+
+    /// What a batch is to teach: labels, or of a regression the target values in `kind`; of the samples that `choose`
+    /// picks along the first dimension.
+    pub fn lesson(
+        &self,
+        kind: Kind,
+        choose: impl Fn(&Tensor) -> Result<Tensor, TchError>,
+    ) -> Result<Tensor, TchError> {
+        match &self.targets {
+            Some(targets) => choose(targets)?.f_to_kind(kind),
+            None => choose(&self.labels),
+        }
     }
 
     /// Whether there is no sample.
@@ -42,7 +57,7 @@ pub struct Dataset {
     pub name: String,
     /// Shape of an image, `[channels, height, width]`.
     pub shape: [i64; 3],
-    /// Name of each class, by label.
+    /// Name of each class, by label; or of a regression, of each target value.
     pub classes: Vec<String>,
     /// Samples to train on.
     pub train: Split,
@@ -97,6 +112,7 @@ pub fn load_entry(
 pub fn decode(entry: &DatasetEntry, root: &DataRoot) -> Result<Samples, DataError> {
     let samples = match &entry.content {
         Content::Embedded { file, decode } => decode().map_err(|error| error.in_file(file))?,
+        Content::Computed(compute) => compute(),
         Content::Files(set) => {
             let files =
                 set.files.par_iter().map(|file| cache::load(root, entry, file)).collect::<Result<_, _>>()?;
@@ -113,6 +129,11 @@ pub fn decode(entry: &DatasetEntry, root: &DataRoot) -> Result<Samples, DataErro
                 found.pixels.len(),
                 entry.shape
             );
+            return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
+        }
+        let targets = if entry.is_regression() { size * entry.classes.len() } else { 0 };
+        if found.targets.len() != targets {
+            let message = format!("there are {} {split} target values, not {targets}", found.targets.len());
             return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
         }
         if let Some(label) = found.labels.iter().find(|&&label| usize::from(label) >= entry.classes.len()) {
@@ -144,7 +165,16 @@ fn upload(
         }
         Tensor::f_from_data_size(&pixels, &size, Kind::Uint8)?
     };
+    let targets = if from.targets.is_empty() {
+        None
+    } else {
+        let outputs = entry.classes.len();
+        let rows = indices.iter().flat_map(|&index| &from.targets[index * outputs..(index + 1) * outputs]);
+        let values: Vec<f64> = rows.copied().collect();
+        Some(Tensor::f_from_slice(&values)?.f_view([-1, outputs as i64])?.f_to_device(device)?)
+    };
     Ok(Split {
+        targets,
         images: images.f_to_device(device)?,
         labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
     })

@@ -92,7 +92,7 @@ pub fn decode_train_and_test(files: Vec<Vec<u8>>) -> Decoded {
         let (pixels, sizes) = parse_images(next()).map_err(|error| (first, error))?;
         let labels = parse_labels(next()).map_err(|error| (first + 1, error))?;
         if labels.len() == sizes[0] {
-            Ok(Labelled { pixels, labels })
+            Ok(Labelled { pixels, labels, targets: Vec::new() })
         } else {
             let message = format!("{} labels for {} images", labels.len(), sizes[0]);
             Err((first + 1, FormatError::new(4, message)))

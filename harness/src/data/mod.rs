@@ -24,7 +24,7 @@ pub mod split;
 
 pub use augment::Augmenter;
 pub use batch::{Batch, Batches};
-pub use catalog::{CATALOG, DatasetEntry, find};
+pub use catalog::{CATALOG, DatasetEntry, Task, find};
 pub use dataset::{Dataset, Split, load};
 pub use error::DataError;
 pub use fetch::{Fetcher, Progress};

@@ -31,6 +31,12 @@ pub fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     (product >> 32) as u32
 }
 
+/// A uniform draw from [`low`, `high`) with 53 random bits.
+pub fn uniform(rng: &mut ChaCha8Rng, low: f64, high: f64) -> f64 {
+    let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    low + (high - low) * share
+}
+
 /// Fisher–Yates shuffle in place.
 pub fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {

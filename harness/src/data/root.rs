@@ -52,7 +52,7 @@ impl DataRoot {
     pub fn user_folders(&self, entry: &DatasetEntry) -> Vec<PathBuf> {
         let Some(folder) = &self.folder else { return Vec::new() };
         let aliases: &[&str] = match &entry.content {
-            Content::Embedded { .. } => return Vec::new(),
+            Content::Embedded { .. } | Content::Computed(_) => return Vec::new(),
             Content::Files(set) => set.folders,
         };
         let inside = [entry.name].into_iter().chain(aliases.iter().copied()).map(|name| folder.join(name));

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
-    /// Name in the catalog (`apical datasets list`): `digits`, `mnist`, `fashion-mnist` or `cifar10`.
+    /// Name in the catalog (`apical datasets list`): `digits`, `mnist`, `fashion-mnist`, `cifar10` or
+    /// `sacramento-teacher`.
     pub name: String,
     /// How many training samples to hold out for validation, stratified by class.
     #[serde(default)]
@@ -29,6 +30,11 @@ pub struct DatasetSpec {
 }
 
 impl DatasetSpec {
+    /// Whether there are values to learn instead of classes; a data set that is not in the catalog has classes.
+    pub fn is_regression(&self) -> bool {
+        super::catalog::find(&self.name).is_ok_and(super::DatasetEntry::is_regression)
+    }
+
     /// The data set `name` with every option at its default.
     pub fn named(name: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! Exports: what the runs recorded, as long tables for other programs. They are derived, never read back.
 //!
-//! `runs` has a row per planned run, `epochs` one per run and epoch, `layers` one per run, epoch and layer.
+//! `runs` has a row per planned run, `epochs` one per run and epoch, `layers` one per run, epoch and layer; where neurons
+//! were recorded, `voltages` has one per time step of each potential and `spikes` one per spike.
 //! The tables are joined by `id`.
 
 mod parquet;
@@ -33,14 +34,18 @@ impl Format {
     }
 }
 
-/// Writes `runs`, `epochs` and `layers` into a folder, which is made if need be. Returns the files' paths.
+/// Writes `runs`, `epochs` and `layers` into a folder, which is made if need be, and where neurons were recorded
+/// `voltages` and `spikes`. Returns the files' paths.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn export(results: &Results, format: Format, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut paths = Vec::new();
-    for table in [tables::runs(results), tables::epochs(results), tables::layers(results)] {
+    let mut tables = vec![tables::runs(results), tables::epochs(results), tables::layers(results)];
+    let recorded = [tables::voltages(results), tables::spikes(results)];
+    tables.extend(recorded.into_iter().filter(|table| !table.rows.is_empty()));
+    for table in tables {
         let path = folder.join(format!("{}.{}", table.name, format.suffix()));
         let bytes = match format {
             Format::Csv => write::csv(&table)?,

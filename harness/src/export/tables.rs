@@ -1,7 +1,10 @@
 //! The tables: their columns and where each value is from.
 
 use crate::record::{Epoch, Metrics, RecordedRun, Results};
-use apical_algorithms::diagnostics::LayerDiagnostics;
+use apical_algorithms::{
+    diagnostics::{LayerDiagnostics, NeuronDiagnostics},
+    voltage::{Compartment, SpikeTrain, VoltageTrace, VoltageTraces},
+};
 use serde::Serialize;
 
 /// A table, a row at a time.
@@ -231,5 +234,96 @@ fn layer_columns<'r>() -> Vec<Column<LayerRow<'r>>> {
         ("direction_change", Real, |(.., layer)| Value::Real(layer.direction_change)),
         ("reconstruction_error", Real, |(.., layer)| Value::Real(layer.reconstruction_error)),
         ("target_distance", Real, |(.., layer)| Value::Real(layer.target_distance)),
+        ("feedback_alignment_angle", Real, |(.., layer)| Value::Real(layer.feedback_alignment_angle)),
+        ("apical_potential", Real, |(.., layer)| neurons(layer, |neurons| neurons.apical_potential)),
+        ("apical_potential_with_target", Real, |(.., layer)| {
+            neurons(layer, |neurons| neurons.apical_potential_with_target)
+        }),
+        ("plateau_difference", Real, |(.., layer)| neurons(layer, |neurons| neurons.plateau_difference)),
+        ("interneuron_mismatch", Real, |(.., layer)| neurons(layer, |neurons| neurons.interneuron_mismatch)),
+        ("firing_rate", Real, |(.., layer)| neurons(layer, |neurons| neurons.firing_rate)),
+    ]
+}
+
+fn neurons(layer: &LayerDiagnostics, quantity: fn(NeuronDiagnostics) -> Option<f64>) -> Value {
+    Value::Real(layer.neurons.and_then(quantity))
+}
+
+/// A time step of a recorded potential: its run, epoch and recording, the potential, and the step.
+type VoltageRow<'r> = (&'r RecordedRun, &'r Epoch, &'r VoltageTraces, &'r VoltageTrace, usize);
+
+/// A row per run, recorded epoch, compartment and time step.
+pub fn voltages(results: &Results) -> Table {
+    let epochs = results.runs.iter().flat_map(|run| run.epochs().into_iter().map(move |epoch| (run, epoch)));
+    let recordings = epochs.filter_map(|(run, epoch)| Some((run, epoch, epoch.voltages.as_ref()?)));
+    let traces = recordings.flat_map(|(run, epoch, recording)| {
+        recording.traces.iter().map(move |trace| (run, epoch, recording, trace))
+    });
+    let rows = traces.flat_map(|(run, epoch, recording, trace)| {
+        (0..trace.potential.len()).map(move |step| (run, epoch, recording, trace, step))
+    });
+    table("voltages", &voltage_columns(), rows)
+}
+
+fn voltage_columns<'r>() -> Vec<Column<VoltageRow<'r>>> {
+    vec![
+        ("id", Text, |(run, ..)| text(run.planned.id.as_str())),
+        ("dataset", Text, |(run, ..)| text(&run.planned.cell.dataset)),
+        ("architecture", Text, |(run, ..)| text(&run.planned.cell.architecture)),
+        ("algorithm", Text, |(run, ..)| text(&run.planned.cell.algorithm)),
+        ("seed", Integer, |(run, ..)| integer(run.planned.spec.seed)),
+        ("epoch", Integer, |(_, epoch, ..)| integer(epoch.epoch)),
+        ("layer", Text, |(_, _, _, trace, _)| text(&trace.layer)),
+        ("neuron", Integer, |(_, _, _, trace, _)| integer(trace.neuron)),
+        ("compartment", Text, |(_, _, _, trace, _)| text(compartment(trace.compartment))),
+        ("time_ms", Real, |(_, _, recording, _, step)| real(time_of(recording, *step))),
+        ("phase", Text, |(_, _, recording, _, step)| {
+            // The step that ends a phase belongs to it, whatever rounding says.
+            let time = time_of(recording, *step) - recording.time_step / 2.0;
+            some_text(recording.phases.iter().find(|phase| time < phase.end).map(|phase| &phase.name))
+        }),
+        ("potential", Real, |(_, _, _, trace, step)| real(trace.potential[*step])),
+    ]
+}
+
+fn time_of(recording: &VoltageTraces, step: usize) -> f64 {
+    (step + 1) as f64 * recording.time_step
+}
+
+fn compartment(compartment: Compartment) -> &'static str {
+    match compartment {
+        Compartment::Apical => "apical",
+        Compartment::Basal => "basal",
+        Compartment::Soma => "soma",
+        Compartment::Interneuron => "interneuron",
+        Compartment::Target => "target",
+    }
+}
+
+/// A row per spike of a recorded neuron.
+pub fn spikes(results: &Results) -> Table {
+    let epochs = results.runs.iter().flat_map(|run| run.epochs().into_iter().map(move |epoch| (run, epoch)));
+    let trains = epochs.flat_map(|(run, epoch)| {
+        epoch.voltages.iter().flat_map(|recording| &recording.spikes).map(move |train| (run, epoch, train))
+    });
+    let rows =
+        trains.flat_map(|(run, epoch, train)| train.times.iter().map(move |time| (run, epoch, train, *time)));
+    table("spikes", &spike_columns(), rows)
+}
+
+/// A spike: its run, epoch, neuron and time.
+type SpikeRow<'r> = (&'r RecordedRun, &'r Epoch, &'r SpikeTrain, f64);
+
+fn spike_columns<'r>() -> Vec<Column<SpikeRow<'r>>> {
+    vec![
+        ("id", Text, |(run, ..)| text(run.planned.id.as_str())),
+        ("dataset", Text, |(run, ..)| text(&run.planned.cell.dataset)),
+        ("architecture", Text, |(run, ..)| text(&run.planned.cell.architecture)),
+        ("algorithm", Text, |(run, ..)| text(&run.planned.cell.algorithm)),
+        ("seed", Integer, |(run, ..)| integer(run.planned.spec.seed)),
+        ("epoch", Integer, |(_, epoch, ..)| integer(epoch.epoch)),
+        ("layer", Text, |(_, _, train, _)| text(&train.layer)),
+        ("neuron", Integer, |(_, _, train, _)| integer(train.neuron)),
+        ("time_ms", Real, |(.., time)| real(*time)),
     ]
 }

@@ -13,7 +13,17 @@ use ::parquet::{
 };
 
 fn results() -> Results {
-    let mut results = Synthetic::default().build();
+    let mut results = Synthetic {
+        algorithms: vec![
+            ("bp", "bp"),
+            ("fa", "fa"),
+            ("dfa", "dfa"),
+            ("kp", "kp"),
+            ("segregated-dendrites", "segregated-dendrites"),
+        ],
+        ..Synthetic::default()
+    }
+    .build();
     cell_mut(&mut results, "mnist", "mlp", "fa").take(1).for_each(|run| diverge(run, 1));
     cell_mut(&mut results, "mnist", "mlp", "dfa")
         .take(1)
@@ -58,7 +68,7 @@ fn all_formats_hold_the_same_rows() {
     for format in [Format::Csv, Format::Json, Format::Parquet] {
         export(&results, format, folder.path()).unwrap();
     }
-    for name in ["runs", "epochs", "layers"] {
+    for name in ["runs", "epochs", "layers", "voltages", "spikes"] {
         let csv =
             csv::Reader::from_path(folder.path().join(format!("{name}.csv"))).unwrap().into_records().count();
         let json = std::fs::read_to_string(folder.path().join(format!("{name}.json"))).unwrap();
@@ -102,4 +112,20 @@ fn a_table_without_rows_is_still_a_table() {
     }
     let json = std::fs::read_to_string(folder.path().join("runs.json")).unwrap();
     assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap().len(), 0);
+}
+
+#[test]
+fn voltages_are_exported_only_where_neurons_were_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = export(&Synthetic::default().build(), Format::Csv, folder.path()).unwrap();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    export(&results(), Format::Csv, folder.path()).unwrap();
+    let mut reader = csv::Reader::from_path(folder.path().join("voltages.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let place = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let first: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).take(100).collect();
+    let phases: Vec<&str> = first.iter().map(|row| &row[place("phase")]).collect();
+    assert!(phases[..50].iter().all(|phase| *phase == "forward phase"), "{phases:?}");
+    assert!(phases[50..].iter().all(|phase| *phase == "target phase"), "{phases:?}");
+    assert_eq!((&first[0][place("time_ms")], &first[0][place("compartment")]), ("1", "basal"));
 }

@@ -25,7 +25,8 @@ pub struct Progress {
     pub spec: String,
     /// Epochs trained.
     pub epoch: u32,
-    /// The epoch selected so far, with its accuracy on the validation split.
+    /// The epoch selected so far, with its accuracy on the validation split, or of a regression the loss
+    /// there with its sign changed.
     pub best: Option<(u32, f64)>,
     /// Wall time spent on epochs so far, in seconds.
     pub wall_seconds: f64,

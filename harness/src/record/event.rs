@@ -76,7 +76,8 @@ pub struct Epoch {
 pub struct Metrics {
     /// Mean loss.
     pub loss: f64,
-    /// Share of samples classified correctly, in [0, 1].
+    /// Share of samples classified correctly, in [0, 1]; of a regression, of those whose largest output is where the
+    /// largest target value is.
     pub accuracy: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The headline: test accuracy, algorithm × architecture, a table per dataset. In the terminal and in the report.
+//! The headline: test accuracy, or of a regression the test loss, algorithm × architecture, a table per dataset. In the terminal and in the report.
 
 use super::{format, matrix::Matrix, table};
 use crate::record::Results;
@@ -13,10 +13,14 @@ pub(super) struct Headline {
 /// The headline of a dataset.
 pub(super) fn of_dataset(matrix: &Matrix<'_>, dataset: &str) -> Headline {
     let architectures = matrix.architectures(dataset);
-    let mean = |cell: &super::matrix::CellRuns<'_>| cell.accuracy().map(|accuracy| accuracy.mean);
+    let mean = |cell: &super::matrix::CellRuns<'_>| cell.figure().map(|figure| figure.mean);
     let best: Vec<Option<f64>> = architectures
         .iter()
-        .map(|architecture| matrix.of_panel(dataset, architecture).filter_map(mean).max_by(f64::total_cmp))
+        .map(|architecture| {
+            let cells = matrix.of_panel(dataset, architecture);
+            let scored = cells.filter_map(|cell| mean(cell).map(|mean| (cell.score(mean), mean)));
+            scored.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, mean)| mean)
+        })
         .collect();
     let rows = matrix.algorithms.iter().filter_map(|algorithm| {
         let cells: Vec<_> =
@@ -26,7 +30,7 @@ pub(super) fn of_dataset(matrix: &Matrix<'_>, dataset: &str) -> Headline {
                 .iter()
                 .zip(&best)
                 .map(|(cell, best)| match cell {
-                    Some(cell) => (cell.accuracy_text(), best.is_some() && mean(cell) == *best),
+                    Some(cell) => (cell.figure_text(), best.is_some() && mean(cell) == *best),
                     None => ("not planned".to_owned(), false),
                 })
                 .collect();
@@ -66,7 +70,11 @@ pub fn headline(results: &Results, width: Option<u16>) -> String {
             table.set_width(width);
         }
         let right = |text: &str| Cell::new(text).set_alignment(CellAlignment::Right);
-        let mut header = vec![Cell::new(format!("{dataset}: test accuracy (%)"))];
+        let mut header = vec![Cell::new(if matrix.is_regression(dataset) {
+            format!("{dataset}: test loss")
+        } else {
+            format!("{dataset}: test accuracy (%)")
+        })];
         header.extend(headline.header.iter().map(|label| right(label)));
         table.set_header(header);
         for (algorithm, figures) in &headline.rows {

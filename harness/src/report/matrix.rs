@@ -2,7 +2,7 @@
 
 use crate::{
     plan::Cell,
-    record::{RecordedRun, Results, RunResult, State},
+    record::{Metrics, RecordedRun, Results, RunResult, State},
     stats::{self, Estimate},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +28,8 @@ pub struct CellRuns<'r> {
     pub cell: &'r Cell,
     /// Its runs.
     pub runs: Vec<&'r RecordedRun>,
+    /// Whether its dataset has values to learn: then its figure is a loss, and the lower the better.
+    pub regression: bool,
 }
 
 impl<'r> Matrix<'r> {
@@ -40,13 +42,19 @@ impl<'r> Matrix<'r> {
             let next = matrix.cells.len();
             let position = *matrix.index.entry(cell).or_insert(next);
             if position == next {
-                matrix.cells.push(CellRuns { cell, runs: Vec::new() });
+                let regression = run.planned.spec.dataset.is_regression();
+                matrix.cells.push(CellRuns { cell, runs: Vec::new(), regression });
                 push_new(&mut matrix.datasets, &cell.dataset);
                 push_new(&mut matrix.algorithms, &cell.algorithm);
             }
             matrix.cells[position].runs.push(run);
         }
         matrix
+    }
+
+    /// Whether a dataset has values to learn instead of classes.
+    pub fn is_regression(&self, dataset: &str) -> bool {
+        self.of_dataset(dataset).any(|cell| cell.regression)
     }
 
     /// Every cell, in the order of the plan.
@@ -91,7 +99,7 @@ impl<'r> Matrix<'r> {
     /// there is none on the same dataset and architecture.
     ///
     /// Of several, it is the one with the same axis values, else the one without any, else the one with the best
-    /// validation accuracy: the test set chooses nothing.
+    /// figure on the validation split: the test set chooses nothing.
     pub fn reference(&self, cell: &CellRuns<'r>) -> Option<&CellRuns<'r>> {
         if cell.is_reference() {
             return None;
@@ -105,7 +113,7 @@ impl<'r> Matrix<'r> {
             candidates.iter().find(|other| axes(&other.cell.algorithm) == wanted).copied()
         };
         with_axes(axes(&cell.cell.algorithm)).or_else(|| with_axes(None)).or_else(|| {
-            let best = |other: &&CellRuns<'r>| other.validation_accuracy().unwrap_or(f64::NEG_INFINITY);
+            let best = |other: &&CellRuns<'r>| other.validation_score().unwrap_or(f64::NEG_INFINITY);
             candidates.iter().copied().max_by(|left, right| best(left).total_cmp(&best(right)))
         })
     }
@@ -133,9 +141,26 @@ impl<'r> CellRuns<'r> {
         self.runs.iter().filter_map(|run| run.result().map(|result| (*run, result)))
     }
 
-    /// Test accuracy in percent over the completed runs.
-    pub fn accuracy(&self) -> Option<Estimate> {
-        self.percent(|result| Some(result.test.accuracy))
+    /// Test accuracy in percent, or of a regression the test loss, over the completed runs.
+    pub fn figure(&self) -> Option<Estimate> {
+        let values: Vec<f64> = self.completed().map(|(_, result)| self.figure_of(result.test)).collect();
+        stats::estimate(&values)
+    }
+
+    fn figure_of(&self, metrics: Metrics) -> f64 {
+        if self.regression { metrics.loss } else { metrics.accuracy * 100.0 }
+    }
+
+    /// The higher the better a mean figure is, or a gap.
+    pub fn score(&self, figure: f64) -> f64 {
+        if self.regression { -figure } else { figure }
+    }
+
+    /// How many decimals its figures deserve: two of a percentage, of a loss as many as show three digits.
+    pub fn decimals(&self) -> usize {
+        let magnitude =
+            self.figure().map(|figure| figure.mean.abs()).filter(|mean| self.regression && *mean > 0.0);
+        magnitude.map_or(2, |mean| (2.0 - mean.log10().floor()).clamp(0.0, 8.0) as usize)
     }
 
     /// Best test accuracy during training in percent, over the completed runs that recorded it.
@@ -149,25 +174,25 @@ impl<'r> CellRuns<'r> {
         stats::estimate(&values)
     }
 
-    fn validation_accuracy(&self) -> Option<f64> {
+    fn validation_score(&self) -> Option<f64> {
         let values: Vec<f64> = self
             .completed()
             .filter_map(|(_, result)| result.validation.or(result.train))
-            .map(|metrics| metrics.accuracy)
+            .map(|metrics| self.score(self.figure_of(metrics)))
             .collect();
         stats::mean(&values)
     }
 
-    /// Test accuracy here less that of `reference`, in points, over the seeds that completed in both.
+    /// The figure here less that of `reference`, of accuracies in points, over the seeds that completed in both.
     pub fn gap(&self, reference: &CellRuns<'_>) -> Option<Estimate> {
         let theirs: HashMap<u64, f64> = reference
             .completed()
-            .map(|(run, result)| (run.planned.spec.seed, result.test.accuracy * 100.0))
+            .map(|(run, result)| (run.planned.spec.seed, self.figure_of(result.test)))
             .collect();
         let pairs: Vec<(f64, f64)> = self
             .completed()
             .filter_map(|(run, result)| {
-                Some((result.test.accuracy * 100.0, *theirs.get(&run.planned.spec.seed)?))
+                Some((self.figure_of(result.test), *theirs.get(&run.planned.spec.seed)?))
             })
             .collect();
         stats::paired_difference(&pairs)
@@ -193,16 +218,17 @@ impl<'r> CellRuns<'r> {
         parts.join(", ")
     }
 
-    /// Its test accuracy as a table shows it: mean and interval, what is missing, or why there is none.
-    pub fn accuracy_text(&self) -> String {
+    /// Its figure as a table shows it: mean and interval, what is missing, or why there is none.
+    pub fn figure_text(&self) -> String {
         let shortfall = self.shortfall();
-        match self.accuracy() {
+        let decimals = self.decimals();
+        match self.figure() {
             None => format!("– ({shortfall})"),
-            Some(accuracy) if shortfall.is_empty() => super::format::interval(accuracy, 2),
-            Some(accuracy) => format!(
+            Some(figure) if shortfall.is_empty() => super::format::interval(figure, decimals),
+            Some(figure) => format!(
                 "{} ({} of {}: {shortfall})",
-                super::format::interval(accuracy, 2),
-                accuracy.n,
+                super::format::interval(figure, decimals),
+                figure.n,
                 self.runs.len()
             ),
         }

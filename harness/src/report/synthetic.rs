@@ -11,7 +11,11 @@ use crate::{
     },
     spec::{AlgorithmSpec, Diagnostics, Evaluation, RunSpec, SPEC_FORMAT},
 };
-use apical_algorithms::{architecture::Architecture, diagnostics::LayerDiagnostics};
+use apical_algorithms::{
+    architecture::Architecture,
+    diagnostics::{LayerDiagnostics, NeuronDiagnostics},
+    voltage::{Compartment, Phase, SpikeTrain, VoltageTrace, VoltageTraces},
+};
 use serde_json::json;
 
 /// What to make up.
@@ -113,7 +117,8 @@ impl Synthetic {
     fn run(&self, planned: PlannedRun, place: [usize; 4], depth: usize) -> RecordedRun {
         let [dataset, architecture, rule, seed] = place;
         let top = 0.98 - 0.35 * dataset as f64 + 0.008 * architecture as f64 - 0.006 * rule as f64;
-        let has_targets = planned.spec.algorithm.rule.ends_with("tp");
+        let rule_name = planned.spec.algorithm.rule.clone();
+        let has_targets = rule_name.ends_with("tp");
         let layers: Vec<String> = (1..=depth + 1).map(|layer| format!("{layer}.dense")).collect();
         let metrics = |epoch: u32, optimism: f64| {
             let noise = 0.004 * wobble(&[dataset, architecture, rule, seed, epoch as usize]);
@@ -167,11 +172,15 @@ impl Synthetic {
                                 .then(|| 0.9 / f64::from(epoch + 1) + 0.02 * wobble(&[seed, index])),
                             target_distance: (has_targets && !last)
                                 .then(|| 0.05 / f64::from(epoch + 1) * (1.0 + index as f64)),
-                            ..LayerDiagnostics::default()
+                            feedback_alignment_angle: (dendritic(&rule_name) && !last)
+                                .then(|| 12.0 + f64::from(epoch) + 2.0 * wobble(&[seed, index])),
+                            neurons: neurons(&rule_name, epoch, [seed, index, depth]),
                         }
                     })
                     .collect(),
-                voltages: None,
+                voltages: (epoch == 0 || epoch == self.epochs)
+                    .then(|| voltages(&rule_name, &layers, epoch, seed))
+                    .flatten(),
                 timing: EpochTiming { train_seconds: 1.5, evaluation_seconds: 0.2, diagnostics_seconds: 0.1 },
             }));
         }
@@ -195,22 +204,110 @@ impl Synthetic {
                 samples_per_second: 36_000.0 - 2000.0 * rule as f64 + 100.0 * seed as f64,
                 peak_memory_bytes: (400 + 20 * rule as u64) << 20,
             },
-            provenance: Provenance {
-                apical_version: "0.1.0".to_owned(),
-                git_hash: "0123456789ab".to_owned(),
-                tch_version: "0.24.0".to_owned(),
-                libtorch_version: "2.11.0".to_owned(),
-                cpu: "Imaginary CPU".to_owned(),
-                gpu: None,
-                device: "cpu".to_owned(),
-                threads: 1,
-                platform: "linux x86_64".to_owned(),
-                host_class: "Imaginary CPU, 1 thread".to_owned(),
-                finished_at: format!("2026-01-0{}T10:00:0{rule}Z", 1 + seed % 9),
-            },
+            provenance: provenance(rule, seed),
         };
         RecordedRun { planned, outcome: Some(outcome), failures: Vec::new(), events }
     }
+}
+
+fn provenance(rule: usize, seed: usize) -> Provenance {
+    Provenance {
+        apical_version: "0.1.0".to_owned(),
+        git_hash: "0123456789ab".to_owned(),
+        tch_version: "0.24.0".to_owned(),
+        libtorch_version: "2.11.0".to_owned(),
+        cpu: "Imaginary CPU".to_owned(),
+        gpu: None,
+        device: "cpu".to_owned(),
+        threads: 1,
+        platform: "linux x86_64".to_owned(),
+        host_class: "Imaginary CPU, 1 thread".to_owned(),
+        finished_at: format!("2026-01-0{}T10:00:0{rule}Z", 1 + seed % 9),
+    }
+}
+
+fn dendritic(rule: &str) -> bool {
+    matches!(rule, "segregated-dendrites" | "microcircuit")
+}
+
+/// What neurons with plateau potentials, or with interneurons beside them, might do.
+fn neurons(rule: &str, epoch: u32, [seed, layer, depth]: [usize; 3]) -> Option<NeuronDiagnostics> {
+    let (epoch, hidden) = (f64::from(epoch), layer < depth);
+    let noise = 1.0 + 0.1 * wobble(&[seed, layer, epoch as usize]);
+    let fading = noise / (1.0 + epoch);
+    match rule {
+        "segregated-dendrites" => Some(NeuronDiagnostics {
+            apical_potential: hidden.then_some(1.5 * noise),
+            apical_potential_with_target: hidden.then_some(1.5 * noise + 0.3 * fading),
+            plateau_difference: hidden.then_some(0.1 * fading),
+            interneuron_mismatch: None,
+            firing_rate: Some(0.06 * noise),
+        }),
+        "microcircuit" => Some(NeuronDiagnostics {
+            apical_potential: hidden.then_some(1e-4 * noise * (1.0 + epoch)),
+            apical_potential_with_target: hidden.then_some(0.2 * fading),
+            plateau_difference: None,
+            interneuron_mismatch: hidden.then_some(0.02 * noise * (1.0 + epoch)),
+            firing_rate: Some(0.3 * noise),
+        }),
+        _ => None,
+    }
+}
+
+/// A recording of two phases: spiking neurons with plateaus, or rates that settle, with targets at the output.
+fn voltages(rule: &str, layers: &[String], epoch: u32, seed: usize) -> Option<VoltageTraces> {
+    let (steps, time_step) = match rule {
+        "segregated-dendrites" => (100, 1.0),
+        "microcircuit" => (2000, 0.1),
+        _ => return None,
+    };
+    let spiking = rule == "segregated-dendrites";
+    let half = f64::from(steps) * time_step / 2.0;
+    let mut traces = Vec::new();
+    let mut spikes = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let output = index + 1 == layers.len();
+        for neuron in 0..3 {
+            let level = 0.5 * wobble(&[seed, index, neuron]) + 0.2 * f64::from(epoch.min(3));
+            let mut record = |compartment, potential: &dyn Fn(usize, f64) -> f64| {
+                let at = |step| potential(step, (step + 1) as f64 * time_step);
+                let potential = (0..steps as usize).map(at).collect();
+                traces.push(VoltageTrace { layer: layer.clone(), neuron, compartment, potential });
+            };
+            let grain = if spiking { 0.3 } else { 0.0 };
+            let settled = |step: usize, time: f64, to: f64| {
+                to * (1.0 - (-time / 5.0).exp()) + grain * wobble(&[seed, index, neuron, step])
+            };
+            let taught = |time: f64, by: f64| {
+                if time > half { by * (1.0 - (-(time - half) / 5.0).exp()) } else { 0.0 }
+            };
+            record(Compartment::Basal, &|step, time| settled(step, time, level));
+            let teaching = 0.4 / f64::from(epoch + 1);
+            if !output {
+                record(Compartment::Apical, &|step, time| {
+                    grain * wobble(&[step, neuron]) + taught(time, teaching)
+                });
+            }
+            record(Compartment::Soma, &|step, time| {
+                settled(step, time, level * 0.9) + taught(time, teaching / 2.0)
+            });
+            if !spiking && !output {
+                record(Compartment::Interneuron, &|step, time| settled(step, time, level * 0.9));
+            }
+            if output && !spiking {
+                record(Compartment::Target, &|_, time| if time > half { level + teaching } else { f64::NAN });
+            }
+            if spiking {
+                let fires = |step: &usize| wobble(&[step * 7 + neuron, seed, index]) > 0.86;
+                let times = (0..steps as usize).filter(fires).map(|step| step as f64 + 0.5).collect();
+                spikes.push(SpikeTrain { layer: layer.clone(), neuron, times });
+            }
+        }
+    }
+    let names = if spiking { ["forward phase", "target phase"] } else { ["without target", "with target"] };
+    let phases =
+        names.iter().zip([half, 2.0 * half]).map(|(name, end)| Phase { name: (*name).to_owned(), end });
+    Some(VoltageTraces { time_step, phases: phases.collect(), traces, spikes })
 }
 
 /// The runs of a cell, to spoil.
@@ -322,6 +419,18 @@ pub fn gallery() -> Vec<(&'static str, Results)> {
         run.outcome = None;
         run.events.clear();
     }
+    let dendrites = Synthetic {
+        datasets: vec!["mnist"],
+        architectures: vec![("mlp", 1), ("deep", 2)],
+        algorithms: vec![
+            ("bp", "bp"),
+            ("segregated-dendrites", "segregated-dendrites"),
+            ("microcircuit", "microcircuit"),
+        ],
+        epochs: 8,
+        ..Synthetic::default()
+    }
+    .build();
     let mut lone = Synthetic {
         datasets: vec!["mnist"],
         architectures: vec![("mlp", 1)],
@@ -337,7 +446,7 @@ pub fn gallery() -> Vec<(&'static str, Results)> {
         end(run, State::Failed, "the dataset is not there");
         run.events.clear();
     }
-    vec![("plain", plain), ("nasty", nasty), ("lone", lone), ("failed", failed)]
+    vec![("plain", plain), ("nasty", nasty), ("dendrites", dendrites), ("lone", lone), ("failed", failed)]
 }
 
 /// Made-up published figures: one of each firmness and protocol.

@@ -144,6 +144,46 @@ fn targets_and_inverses_are_shown_of_rules_that_have_them() {
 }
 
 #[test]
+fn neurons_and_voltages_are_shown_of_rules_that_have_them() {
+    let with = |algorithms: Vec<(&'static str, &'static str)>| {
+        readme(&Synthetic { datasets: vec!["mnist"], algorithms, ..Synthetic::default() }.build())
+    };
+    let without = with(vec![("bp", "bp"), ("fa", "fa")]);
+    for heading in ["Neurons with dendrites", "Voltage traces", "Angle to feedback alignment"] {
+        assert!(!without.contains(heading), "{heading}");
+    }
+    let text = with(vec![("bp", "bp"), ("sd", "segregated-dendrites")]);
+    for part in
+        ["## Neurons with dendrites", "](apical-potentials-mnist.mlp.svg)", "](neurons-mnist.mlp.svg)"]
+    {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    for part in
+        ["## Voltage traces", "](voltages-mnist.mlp.sd.svg)", "](angle-to-feedback-alignment-mnist.mlp.svg)"]
+    {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    // What no rule here has is neither explained nor given room.
+    assert!(text.contains("**Plateau difference**") && !text.contains("**Interneuron mismatch**"));
+    assert!(with(vec![("mc", "microcircuit")]).contains("**Interneuron mismatch**"));
+}
+
+#[test]
+fn voltages_are_those_of_the_first_seed_that_completed() {
+    let mut results = Synthetic {
+        datasets: vec!["mnist"],
+        architectures: vec![("mlp", 1)],
+        algorithms: vec![("mc", "microcircuit"), ("sd", "segregated-dendrites")],
+        ..Synthetic::default()
+    }
+    .build();
+    cell_mut(&mut results, "mnist", "mlp", "mc").take(1).for_each(|run| diverge(run, 1));
+    let text = readme(&results);
+    assert!(text.contains("<details open><summary>mnist / mlp / mc, seed 1</summary>"), "{text}");
+    assert!(text.contains("<details><summary>mnist / mlp / sd, seed 0</summary>"), "{text}");
+}
+
+#[test]
 fn labels_that_differ_in_signs_alone_have_figures_of_their_own() {
     let names: Vec<String> = ["fa-x", "fa|x", "fa.x", "FA-x", "ä", "|", ""].map(super::file_part).to_vec();
     for (index, name) in names.iter().enumerate() {
@@ -251,4 +291,32 @@ fn settings_that_algorithms_share_are_said_once_and_in_words() {
     assert_eq!(text.matches("feedback weights Xavier (default), scale 1;").count(), 1, "{text}");
     assert!(text.contains("- `fa` and `kp`: feedback weights Xavier"), "{text}");
     assert!(!text.contains("{\""), "{text}");
+}
+
+#[test]
+fn a_regression_is_judged_by_its_loss_and_never_by_accuracy() {
+    let with = |datasets: Vec<&'static str>| {
+        let algorithms = vec![("bp", "bp"), ("fa", "fa")];
+        let results = Synthetic { datasets, algorithms, ..Synthetic::default() }.build();
+        (readme(&results), headline(&results, None))
+    };
+    let (text, terminal) = with(vec!["sacramento-teacher"]);
+    assert!(
+        text.contains("## Test loss") && text.contains("Closest to backpropagation in test loss:"),
+        "{text}"
+    );
+    assert!(terminal.contains("sacramento-teacher: test loss"), "{terminal}");
+    for absent in ["## Test accuracy", "## The data", " points over", "accuracy and loss against"] {
+        assert!(!text.contains(absent), "`{absent}` in\n{text}");
+    }
+    // The made-up losses of `bp` are the lower ones: the lowest is bold, and the gap of `fa` is positive.
+    let row = |label: &str| {
+        text.lines().filter(|line| line.contains(label) && line.contains(" ± ")).collect::<Vec<_>>()
+    };
+    assert!(row("| `bp`").iter().any(|line| line.contains("**0.")), "{text}");
+    assert!(row("`fa` with").iter().all(|line| line.contains("gap +0.")), "{text}");
+    let (both, _) = with(vec!["mnist", "sacramento-teacher"]);
+    assert!(
+        both.contains("## Test accuracy") && both.contains("## Test loss") && both.contains("## The data")
+    );
 }

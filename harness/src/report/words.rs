@@ -42,7 +42,8 @@ pub fn dataset(spec: &DatasetSpec) -> String {
         None => "the whole test set".to_owned(),
     });
     if spec.validation > 0 || spec.subset.train.is_some() || spec.subset.test.is_some() {
-        parts.push(format!("splits stratified by class with split seed {}", spec.split_seed));
+        let by = if spec.is_regression() { "the output with the largest target" } else { "class" };
+        parts.push(format!("splits stratified by {by} with split seed {}", spec.split_seed));
     }
     parts.push(
         match spec.normalization {
@@ -50,6 +51,7 @@ pub fn dataset(spec: &DatasetSpec) -> String {
             Normalization::Standard => {
                 "pixels standardised by each channel's mean and deviation over the training set"
             }
+            Normalization::Centered if spec.is_regression() => "inputs in [−1, 1]",
             Normalization::Centered => "pixels scaled to [−1, 1]",
         }
         .to_owned(),
@@ -131,7 +133,7 @@ pub fn loss(loss: Loss) -> String {
     match loss {
         Loss::CrossEntropy => "softmax cross-entropy".to_owned(),
         Loss::BinaryCrossEntropy => "binary cross-entropy of logistic units, summed over classes".to_owned(),
-        Loss::SquaredError => "half the squared error, summed over classes".to_owned(),
+        Loss::SquaredError => "half the squared error, summed over outputs".to_owned(),
     }
 }
 
@@ -185,8 +187,11 @@ pub fn schedule(schedule: &Schedule) -> String {
 }
 
 /// Which network is a run's result.
-pub fn selection(evaluation: &Evaluation, validation: usize) -> String {
-    let selected = match (evaluation.select, validation) {
+pub fn selection(evaluation: &Evaluation, dataset: &DatasetSpec) -> String {
+    let selected = match (evaluation.select, dataset.validation) {
+        (Selection::BestValidation, 1..) if dataset.is_regression() => {
+            "the network of the epoch with the lowest validation loss (the earliest of equals)"
+        }
         (Selection::BestValidation, 1..) => {
             "the network of the epoch with the best validation accuracy (the earliest of equals)"
         }
@@ -227,7 +232,7 @@ pub fn training(spec: &RunSpec) -> Vec<(&'static str, String)> {
             ),
         ),
         ("Number format", name(precision)),
-        ("Result of a run", selection(&spec.evaluation, spec.dataset.validation)),
+        ("Result of a run", selection(&spec.evaluation, &spec.dataset)),
         (
             "Diagnostics",
             match spec.diagnostics.every {

@@ -63,8 +63,7 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
     let runs: Vec<PlannedRun> = runs.into_iter().map(|(_, run)| run).collect();
     report_duplicates(&runs, &members, issues);
 
-    let mut cells: Vec<(&Cell, &Evaluation)> =
-        runs.iter().map(|run| (&run.cell, &run.spec.evaluation)).collect();
+    let mut cells: Vec<(&Cell, &RunSpec)> = runs.iter().map(|run| (&run.cell, &run.spec)).collect();
     cells.dedup_by(|a, b| a.0 == b.0);
     let architectures: Vec<String> =
         members.architectures.iter().map(|member| member.label.clone()).collect();
@@ -271,6 +270,7 @@ impl Expansion<'_> {
                     }
                     (kept, used) = (true, true);
                     parts::check_batch(setting.training, dataset, self.issues);
+                    parts::check_loss(setting.training, dataset, &labels[0].label, self.issues);
                     let network = (labels[1].label.as_str(), architecture);
                     self.fits.check_rule(
                         &labels[2].label,

@@ -42,7 +42,7 @@ pub(super) fn facts(name: &str) -> Option<Facts> {
         classes: entry.classes.len() as i64,
         train: entry.train_size,
         test: entry.test_size,
-        regression: false,
+        regression: entry.is_regression(),
         channel_mean: entry.channel_mean,
         channel_std: entry.channel_std,
     })

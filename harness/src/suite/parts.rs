@@ -7,7 +7,7 @@ use super::{
     walk::{AxisValue, Variant},
 };
 use crate::{
-    data::{Augmenter, DatasetSpec},
+    data::{Augmenter, DatasetSpec, Normalization},
     spec::{AlgorithmSpec, Training},
 };
 use apical_algorithms::{
@@ -82,7 +82,7 @@ pub(super) fn datasets(
 }
 
 fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) {
-    let DatasetSpec { name, validation, subset, augment, .. } = &part.value;
+    let DatasetSpec { name, validation, subset, augment, normalization, .. } = &part.value;
     let mut refuse = |path: &str, message: String, help: String| {
         issues.push(Issue::new(part.place(path), message).help(help));
     };
@@ -118,6 +118,22 @@ fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) 
     }
     if let Err(reason) = Augmenter::new(augment) {
         refuse("augment", reason, "list each change once".into());
+    }
+    if facts.regression && *normalization != Normalization::Centered {
+        refuse(
+            "normalization",
+            format!(
+                "the targets of `{name}` are a function of inputs in [−1, 1], and the network is to see those"
+            ),
+            "`normalization: centered`".into(),
+        );
+    }
+    if facts.regression && !augment.is_empty() {
+        refuse(
+            "augment",
+            format!("the inputs of `{name}` are no images: changed ones would have other targets"),
+            "leave it out".into(),
+        );
     }
     let classes = facts.classes as usize;
     if *validation > 0 && *validation < classes {
@@ -164,6 +180,29 @@ pub(super) fn algorithms(
 pub(super) fn check_training(parts: &[Part<Training>], issues: &mut Vec<Issue>) {
     for part in parts {
         report(&part.node, part.at, part.value.problems(), issues);
+    }
+}
+
+/// Reports a loss that needs classes where there are values to learn.
+pub(super) fn check_loss(
+    training: &Part<Training>,
+    (dataset, facts): &(Part<DatasetSpec>, Facts),
+    label: &str,
+    issues: &mut Vec<Issue>,
+) {
+    if facts.regression && training.value.loss != Loss::SquaredError {
+        let (name, loss) = (&dataset.value.name, serde_json::to_value(training.value.loss));
+        let loss = loss.ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+        issues.push(
+            Issue::new(
+                training.place("loss"),
+                format!("`{name}` has values to learn and no classes, which `loss: {loss}` needs"),
+            )
+            .help(format!(
+                "`loss: squared-error`; for this dataset alone, an override: \
+                 `{{match: {{dataset: {label}}}, set: {{training.loss: squared-error}}}}`"
+            )),
+        );
     }
 }
 

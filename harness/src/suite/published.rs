@@ -7,7 +7,7 @@ use super::{
     wire::PublishedEntry,
 };
 use crate::plan::{Cell, Protocol, Published, label_matches};
-use crate::spec::Evaluation;
+use crate::spec::RunSpec;
 
 /// An entry of `published`.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub(super) struct Entry {
     selector: Selector,
     figure: PublishedEntry,
     protocol_span: Span,
+    figure_span: Span,
 }
 
 /// Reads `published`.
@@ -48,18 +49,19 @@ fn read(item: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Option<Entr
             .help("say where the figure is from: paper and table, or repository and file"),
         );
     }
-    Some(Entry { selector, figure, protocol_span: place("protocol") })
+    let given = if figure.test_error.is_some() { "test_error" } else { "test_accuracy" };
+    Some(Entry { selector, figure, protocol_span: place("protocol"), figure_span: place(given) })
 }
 
 /// One figure for each combination of labels that has runs.
 pub(super) fn resolve(
     entries: Vec<Entry>,
-    cells: &[(&Cell, &Evaluation)],
+    cells: &[(&Cell, &RunSpec)],
     architectures: &[String],
     issues: &mut Vec<Issue>,
 ) -> Vec<Published> {
     let mut all = Vec::new();
-    for Entry { selector, figure, protocol_span } in entries {
+    for Entry { selector, figure, protocol_span, figure_span } in entries {
         let matching: Vec<_> = cells.iter().filter(|(cell, _)| selector.matches(cell)).collect();
         if matching.is_empty() {
             if selector.sound {
@@ -68,11 +70,17 @@ pub(super) fn resolve(
             continue;
         }
         if figure.protocol == Protocol::BestOfTraining
-            && let Some((cell, _)) = matching.iter().find(|(_, evaluation)| !evaluation.test_each_epoch)
+            && let Some((cell, _)) = matching.iter().find(|(_, spec)| !spec.evaluation.test_each_epoch)
         {
             issues.push(
                 Issue::new(protocol_span, format!("`best-of-training` has no counterpart in {cell}"))
                     .help("set `evaluation.test_each_epoch: true`, or compare with another figure"),
+            );
+        }
+        if let Some((cell, _)) = matching.iter().find(|(_, spec)| spec.dataset.is_regression()) {
+            issues.push(
+                Issue::new(figure_span, format!("`{}` has no classes, so no share of errors", cell.dataset))
+                    .help("leave the entry out, and name the published figure in `description:`"),
             );
         }
         let Some(test_error) = figure.test_error.or(figure.test_accuracy.map(error_of)) else { continue };

@@ -128,6 +128,7 @@ fn entry(
         .map(|(name, content)| FileEntry { name, size: content.len() as u64, sha256: leak(sha256(content)) })
         .collect();
     Box::leak(Box::new(DatasetEntry {
+        task: apical::data::Task::Classification,
         name: "small",
         title: "Small",
         citation: "made for this test",

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{super::cifar, Content, DatasetEntry, Download, FileEntry, FileSet, PackageRoute, Packing};
+use super::{super::cifar, Content, DatasetEntry, Download, FileEntry, FileSet, PackageRoute, Packing, Task};
 
 /// CIFAR-10.
 pub static CIFAR10: DatasetEntry = DatasetEntry {
@@ -16,6 +16,7 @@ pub static CIFAR10: DatasetEntry = DatasetEntry {
     licence: "free for research with citation; no formal licence is given",
     shape: [3, 32, 32],
     classes: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    task: Task::Classification,
     train_size: 50_000,
     test_size: 10_000,
     channel_mean: &[0.491_399_678_615_196, 0.482_158_408_394_607_83, 0.446_530_914_445_465_67],

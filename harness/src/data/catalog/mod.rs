@@ -7,18 +7,20 @@ mod cifar10;
 mod digits;
 mod fashion_mnist;
 mod mnist;
+mod sacramento_teacher;
 
 pub use cifar10::CIFAR10;
 pub use digits::DIGITS;
 pub use fashion_mnist::FASHION_MNIST;
 pub use mnist::MNIST;
+pub use sacramento_teacher::SACRAMENTO_TEACHER;
 
 use std::path::Path;
 
 use super::error::{DataError, FormatError};
 
 /// Every data set, in the order `apical datasets list` shows them.
-pub static CATALOG: &[&DatasetEntry] = &[&DIGITS, &MNIST, &FASHION_MNIST, &CIFAR10];
+pub static CATALOG: &[&DatasetEntry] = &[&DIGITS, &MNIST, &FASHION_MNIST, &CIFAR10, &SACRAMENTO_TEACHER];
 
 /// The entry called `name`, or an error that lists the names there are and the nearest one.
 pub fn find(name: &str) -> Result<&'static DatasetEntry, DataError> {
@@ -49,8 +51,10 @@ pub struct DatasetEntry {
     pub licence: &'static str,
     /// Shape of an image, `[channels, height, width]`.
     pub shape: [i64; 3],
-    /// Name of each class, by label.
+    /// Name of each class, by label; or of a regression, of each target value.
     pub classes: &'static [&'static str],
+    /// What there is to learn.
+    pub task: Task,
     /// Number of training samples, before anything is held out.
     pub train_size: usize,
     /// Number of test samples.
@@ -63,16 +67,27 @@ pub struct DatasetEntry {
     pub content: Content,
 }
 
+/// What there is to learn about a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Its class.
+    Classification,
+    /// A value for each output.
+    Regression,
+}
+
 /// Where the samples of a data set are.
 #[derive(Debug)]
 pub enum Content {
-    /// In the program itself.
+    /// In the program itself, as a file.
     Embedded {
         /// The file in the source tree.
         file: &'static str,
         /// Decodes it.
         decode: fn() -> Result<Samples, FormatError>,
     },
+    /// Nowhere: the program computes them, the same ones each time.
+    Computed(fn() -> Samples),
     /// In files of fixed content.
     Files(FileSet),
 }
@@ -166,7 +181,7 @@ pub enum PackageRoute {
 pub type Decoded = Result<Samples, (usize, FormatError)>;
 
 /// Decoded samples of a whole data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     /// The official training set.
     pub train: Labelled,
@@ -175,21 +190,28 @@ pub struct Samples {
 }
 
 /// Images and their labels.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labelled {
     /// Pixels, `[n, channels, height, width]` in row-major order.
     pub pixels: Vec<u8>,
-    /// One label for each image.
+    /// One label for each image; of a regression, where its largest target value is, by which splits are stratified.
     pub labels: Vec<u8>,
+    /// Of a regression the target values, `[n, outputs]` in row-major order; else empty.
+    pub targets: Vec<f64>,
 }
 
 impl DatasetEntry {
     /// The canonical files; none for an embedded data set.
     pub fn files(&self) -> &'static [FileEntry] {
         match &self.content {
-            Content::Embedded { .. } => &[],
+            Content::Embedded { .. } | Content::Computed(_) => &[],
             Content::Files(set) => set.files,
         }
+    }
+
+    /// Whether there are values to learn instead of a class.
+    pub fn is_regression(&self) -> bool {
+        self.task == Task::Regression
     }
 
     /// Bytes of one image.
@@ -228,6 +250,9 @@ mod tests {
         let message = find("cifar-10").unwrap_err().to_string();
         assert!(message.ends_with("did you mean `cifar10`?"), "{message}");
         let message = find("imagenet").unwrap_err().to_string();
-        assert!(message.contains("digits, mnist, fashion-mnist, cifar10") && !message.contains("did you"));
+        assert!(
+            message.contains("digits, mnist, fashion-mnist, cifar10, sacramento-teacher")
+                && !message.contains("did you")
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Panels of curves under one legend, which stands above them and so never covers data.
 
 use super::{
-    Style, WIDTH,
+    MARGIN, Style, WIDTH,
     axis::Axis,
     canvas::{Canvas, FAINT, Label, Pixel, QUIET, color},
+    legend::{Legend, SWATCH},
 };
 use plotters::{
     prelude::DrawingBackend,
@@ -66,9 +67,6 @@ pub struct Point {
     pub high: f64,
 }
 
-const MARGIN: f64 = 10.0;
-const LEGEND_ROW: f64 = 22.0;
-const LEGEND_SWATCH: f64 = 38.0;
 const TITLE: f64 = 24.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
@@ -81,30 +79,11 @@ const MARKED_POINTS: usize = 12;
 impl Facets {
     /// Height of the figure in CSS pixels.
     pub fn height(&self) -> f64 {
-        self.legend_height() + self.rows.len() as f64 * self.panel_height + 2.0 * MARGIN
+        self.legend().height() + self.rows.len() as f64 * self.panel_height + 2.0 * MARGIN
     }
 
-    fn legend_height(&self) -> f64 {
-        let rows = self.legend_places().last().map_or(0.0, |(_, (_, y))| y / LEGEND_ROW + 1.0);
-        rows * LEGEND_ROW + 8.0
-    }
-
-    /// The legend's entries in rows as wide as the figure: their texts and top left corners.
-    fn legend_places(&self) -> Vec<(String, Pixel)> {
-        let label = Label::new(SMALL);
-        let room = WIDTH - 2.0 * MARGIN;
-        let (mut x, mut y) = (0.0, 0.0);
-        let mut places = Vec::new();
-        for (text, _) in &self.legend {
-            let text = label.fit(text, room - LEGEND_SWATCH);
-            let width = LEGEND_SWATCH + label.width(&text);
-            if x > 0.0 && x + width > room {
-                (x, y) = (0.0, y + LEGEND_ROW);
-            }
-            places.push((text, (x, y)));
-            x += width + 22.0;
-        }
-        places
+    fn legend(&self) -> Legend {
+        Legend::new(self.legend.iter().map(|(text, _)| text.as_str()))
     }
 
     /// Draws it from the top left of a canvas.
@@ -112,12 +91,12 @@ impl Facets {
     where
         DB::ErrorType: 'static,
     {
-        for ((text, (x, y)), (_, style)) in self.legend_places().into_iter().zip(&self.legend) {
-            let (x, y) = (x + MARGIN, y + MARGIN + LEGEND_ROW / 2.0);
-            canvas.dashed(&[(x, y), (x + 30.0, y)], style.dash, color(*style), 2.0)?;
-            canvas.marker((x + 15.0, y), *style)?;
-            canvas.text(&text, (x + LEGEND_SWATCH, y), Label::new(SMALL))?;
-        }
+        let legend = self.legend();
+        legend.draw(canvas, |index, (x, y)| {
+            let (_, style) = self.legend[index];
+            canvas.dashed(&[(x, y), (x + SWATCH, y)], style.dash, color(style), 2.0)?;
+            canvas.marker((x + SWATCH / 2.0, y), style)
+        })?;
         let columns = self.columns.max(1);
         let width = (WIDTH - 2.0 * MARGIN) / columns as f64;
         for (row_index, row) in self.rows.iter().enumerate() {
@@ -127,7 +106,7 @@ impl Facets {
             });
             for (column, panel) in row.iter().enumerate() {
                 let left = MARGIN + column as f64 * width;
-                let top = MARGIN + self.legend_height() + row_index as f64 * self.panel_height;
+                let top = MARGIN + legend.height() + row_index as f64 * self.panel_height;
                 let frame = Frame {
                     left: left + LEFT,
                     right: left + width - RIGHT,

@@ -5,12 +5,15 @@ mod axis;
 mod canvas;
 mod facets;
 mod font;
+mod legend;
 mod samples;
 mod style;
+mod traces;
 
 pub use axis::{Axis, Ticks};
 pub use facets::{Facets, Line, Panel, Point};
 pub use style::{Style, Styles};
+pub use traces::{Curve, Look, Recording, Row, Traces, Train};
 
 use super::samples::SampleSheet;
 use anyhow::Context as _;
@@ -20,6 +23,8 @@ use std::path::Path;
 
 /// Width of every figure in CSS pixels: what a git host gives a README.
 pub const WIDTH: f64 = 900.0;
+/// White around every figure, in CSS pixels.
+const MARGIN: f64 = 10.0;
 /// Device pixels to a CSS pixel in a PNG.
 const PNG_SCALE: f64 = 2.0;
 /// Coordinates to a CSS pixel in an SVG. plotters rounds coordinates to whole numbers; finer units keep curves smooth.
@@ -43,6 +48,8 @@ pub enum Content {
     Facets(Facets),
     /// Rows of images.
     Samples(Vec<SampleSheet>),
+    /// Potentials over time.
+    Traces(Traces),
 }
 
 impl Figure {
@@ -61,6 +68,7 @@ impl Figure {
         match &self.content {
             Content::Facets(facets) => facets.height(),
             Content::Samples(sheets) => samples::height(sheets),
+            Content::Traces(traces) => traces.height(),
         }
     }
 
@@ -71,6 +79,7 @@ impl Figure {
         match &self.content {
             Content::Facets(facets) => facets.draw(canvas),
             Content::Samples(sheets) => samples::draw(sheets, canvas),
+            Content::Traces(traces) => traces.draw(canvas),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::samples::SampleSheet,
-    WIDTH,
+    MARGIN, WIDTH,
     canvas::{Canvas, Label, QUIET},
 };
 use plotters::{
@@ -13,7 +13,6 @@ use plotters::{
     },
 };
 
-const MARGIN: f64 = 10.0;
 const NAME: f64 = 110.0;
 const GAP: f64 = 8.0;
 const CAPTION: f64 = 22.0;

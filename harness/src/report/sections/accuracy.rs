@@ -14,7 +14,12 @@ pub(super) fn render(context: &Context<'_>) -> Content {
          completed than were planned, the cell says how many and what became of the others; its mean is over the \
          completed ones alone.\n\n",
     );
-    for dataset in &context.matrix.datasets {
+    let classified =
+        || context.matrix.datasets.iter().filter(|dataset| !context.matrix.is_regression(dataset));
+    if classified().next().is_none() && !context.matrix.datasets.is_empty() {
+        return Content::default();
+    }
+    for dataset in classified() {
         text += &format!("### {}\n\n", table::escape(dataset));
         text += &headline::of_dataset(&context.matrix, dataset).markdown();
         text += &details(context, dataset);
@@ -52,7 +57,7 @@ fn details(context: &Context<'_>, dataset: &str) -> String {
             code(&cell.cell.algorithm),
             if done == cell.runs.len() { done.to_string() } else { format!("{done} of {}", cell.runs.len()) },
             gap_text(context, cell),
-            error(cell.accuracy())
+            error(cell.figure())
                 .map_or_else(|| format!("– ({})", cell.shortfall()), |error| format::interval(error, 2)),
         ];
         if best {
@@ -129,12 +134,13 @@ fn published_text(entry: &Published, sources: &mut Vec<String>) -> String {
     format!("{}{spread}{mark} [{number}]{protocol}", format::decimal(entry.test_error, 2))
 }
 
-fn gap_text(context: &Context<'_>, cell: &CellRuns<'_>) -> String {
+/// A cell's gap to backpropagation, or why there is none.
+pub(super) fn gap_text(context: &Context<'_>, cell: &CellRuns<'_>) -> String {
     if cell.is_reference() {
         return "reference".to_owned();
     }
     let Some(reference) = context.matrix.reference(cell) else { return "no BP in this suite".to_owned() };
     let Some(gap) = cell.gap(reference) else { return "– (no common seed)".to_owned() };
-    let text = format::signed_interval(gap, 2);
+    let text = format::signed_interval(gap, cell.decimals());
     if gap.n < cell.runs.len() { format!("{text} ({} of {} pairs)", gap.n, cell.runs.len()) } else { text }
 }

@@ -1,4 +1,4 @@
-//! Learning curves (figure 2 of Lange 2019): accuracy and loss against the training samples seen.
+//! Learning curves (figure 2 of Lange 2019): accuracy and loss against the training samples seen; of a regression the loss.
 
 use super::super::{
     Content, Context,
@@ -75,13 +75,16 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
         4 => 2,
         number => number.clamp(1, COLUMNS),
     };
+    let regression = context.matrix.is_regression(dataset);
     let mut rows: Vec<Vec<Panel>> = Vec::new();
     for row in architectures.chunks(columns) {
-        rows.push(
-            row.iter()
-                .map(|label| panel(label, &accuracy_axis, |metrics| metrics.accuracy * 100.0))
-                .collect(),
-        );
+        if !regression {
+            rows.push(
+                row.iter()
+                    .map(|label| panel(label, &accuracy_axis, |metrics| metrics.accuracy * 100.0))
+                    .collect(),
+            );
+        }
         rows.push(row.iter().map(|label| panel(label, &loss_axis, |metrics| metrics.loss)).collect());
     }
     // One architecture has its accuracy and its loss side by side.
@@ -89,13 +92,15 @@ fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
     if alone {
         rows = vec![rows.into_iter().flatten().collect()];
     }
+    let panels = rows.first().map_or(1, Vec::len);
     Figure {
         name: figure_name(FIGURE, &[dataset]),
         description: format!(
-            "Learning curves on {dataset}: {split} accuracy and loss against training samples seen"
+            "Learning curves on {dataset}: {split} {} against training samples seen",
+            if regression { "loss" } else { "accuracy and loss" }
         ),
         content: plot::Content::Facets(Facets {
-            columns: if alone { 2 } else { columns },
+            columns: if alone { panels } else { columns },
             panel_height: 270.0,
             share_rows: !alone,
             legend: context.legend(dataset),

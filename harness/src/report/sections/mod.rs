@@ -7,12 +7,15 @@ mod dynamics;
 mod failures;
 mod learning_curves;
 mod literature;
+mod loss;
+mod neurons;
 mod overview;
 mod protocol;
 mod provenance;
 mod sample_images;
 mod statistics;
 mod targets;
+mod voltages;
 
 use super::{Content, Context};
 
@@ -28,10 +31,13 @@ pub(super) struct Section {
 pub(super) static ALL: &[Section] = &[
     Section { title: "", render: overview::render },
     Section { title: "Test accuracy", render: accuracy::render },
+    Section { title: "Test loss", render: loss::render },
     Section { title: "Learning curves", render: learning_curves::render },
     Section { title: "Alignment", render: alignment::render },
     Section { title: "Learning dynamics", render: dynamics::render },
     Section { title: "Targets and inverses", render: targets::render },
+    Section { title: "Neurons with dendrites", render: neurons::render },
+    Section { title: "Voltage traces", render: voltages::render },
     Section { title: "Cost", render: cost::render },
     Section { title: "The rules and what they assume", render: literature::render },
     Section { title: "The data", render: sample_images::render },
@@ -47,6 +53,10 @@ pub(super) static FIGURES: &[&str] = &[
     learning_curves::FIGURE,
     alignment::FIGURE,
     alignment::FEEDBACK_FIGURE,
+    alignment::FEEDBACK_ALIGNMENT_FIGURE,
     dynamics::FIGURE,
     targets::FIGURE,
+    neurons::APICAL_FIGURE,
+    neurons::FIGURE,
+    voltages::FIGURE,
 ];

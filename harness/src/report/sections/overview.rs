@@ -56,7 +56,7 @@ fn counts(context: &Context<'_>) -> String {
     )
 }
 
-/// For each dataset and architecture, the algorithm with the highest mean beside backpropagation.
+/// For each dataset and architecture, the algorithm with the best mean beside backpropagation.
 fn findings(context: &Context<'_>) -> String {
     let matrix = &context.matrix;
     let mut sentences = Vec::new();
@@ -68,7 +68,7 @@ fn findings(context: &Context<'_>) -> String {
                     let reference = matrix.reference(cell)?;
                     Some((cell, reference, cell.gap(reference)?))
                 })
-                .max_by(|left, right| left.2.mean.total_cmp(&right.2.mean));
+                .max_by(|left, right| left.0.score(left.2.mean).total_cmp(&right.0.score(right.2.mean)));
             if let Some((cell, reference, gap)) = closest {
                 sentences.push(sentence(cell, reference, gap));
             }
@@ -79,7 +79,15 @@ fn findings(context: &Context<'_>) -> String {
             .to_owned();
     }
     let bullets: String = sentences.iter().map(|sentence| format!("- {sentence}\n")).collect();
-    format!("Closest to backpropagation in test accuracy:\n\n{bullets}\n")
+    let figure = match (
+        context.matrix.cells().iter().any(|cell| cell.regression),
+        context.matrix.cells().iter().all(|cell| cell.regression),
+    ) {
+        (false, _) => "accuracy",
+        (true, false) => "accuracy, or loss where there are values to learn",
+        (true, true) => "loss",
+    };
+    format!("Closest to backpropagation in test {figure}:\n\n{bullets}\n")
 }
 
 fn sentence(cell: &CellRuns<'_>, reference: &CellRuns<'_>, gap: Estimate) -> String {
@@ -87,21 +95,30 @@ fn sentence(cell: &CellRuns<'_>, reference: &CellRuns<'_>, gap: Estimate) -> Str
         None => "one seed says nothing about the spread",
         Some(_) if gap.n < VERDICT_SEEDS => "two seeds are too few for a verdict",
         Some(false) => "the interval includes 0",
+        Some(true) if cell.regression && gap.mean > 0.0 => "worse than backpropagation",
+        Some(true) if cell.regression => "better than backpropagation",
         Some(true) if gap.mean > 0.0 => "above backpropagation",
         Some(true) => "below backpropagation",
     };
-    let percent = |cell: &CellRuns<'_>| {
-        cell.accuracy().map_or_else(|| "–".to_owned(), |accuracy| format::decimal(accuracy.mean, 2))
+    let decimals = cell.decimals();
+    let unit = if cell.regression { "" } else { " %" };
+    let points = if cell.regression { "" } else { " points" };
+    let mean = |cell: &CellRuns<'_>| {
+        let figure = cell.figure();
+        figure.map_or_else(
+            || "–".to_owned(),
+            |figure| format!("{}{unit}", format::decimal(figure.mean, cell.decimals())),
+        )
     };
     format!(
-        "{} / {}: {} with {} %, {} {} %; gap {} points over {} ({verdict}).",
+        "{} / {}: {} with {}, {} {}; gap {}{points} over {} ({verdict}).",
         escape(&cell.cell.dataset),
         escape(&cell.cell.architecture),
         code(&cell.cell.algorithm),
-        percent(cell),
+        mean(cell),
         code(&reference.cell.algorithm),
-        percent(reference),
-        format::signed_interval(gap, 2),
+        mean(reference),
+        format::signed_interval(gap, decimals),
         format::plural(gap.n, "common seed"),
     )
 }

@@ -13,6 +13,9 @@ const CAPTION: &str = "One image of each class, the first of it in the training 
 
 pub(super) fn render(context: &Context<'_>) -> Content {
     let names = dataset_names(context);
+    if names.is_empty() && !context.results.runs.is_empty() {
+        return Content::default();
+    }
     let figure = Figure {
         name: FIGURE.to_owned(),
         description: format!(
@@ -39,6 +42,8 @@ pub(super) fn render(context: &Context<'_>) -> Content {
     ))
 }
 
+/// Names of the datasets of images.
 fn dataset_names<'r>(context: &Context<'r>) -> std::collections::BTreeSet<&'r str> {
-    context.results.runs.iter().map(|run| run.planned.spec.dataset.name.as_str()).collect()
+    let specs = context.results.runs.iter().map(|run| &run.planned.spec.dataset);
+    specs.filter(|spec| !spec.is_regression()).map(|spec| spec.name.as_str()).collect()
 }

@@ -1,0 +1,396 @@
+//! What only the inside shows: the simulation with given spikes and a given state, and the two ways to a result.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "says which case a failed test was at; the harness captures it")]
+
+use super::{
+    Outcome, SegregatedDendrites,
+    config::Config,
+    initialization,
+    simulation::{Circuit, Phase, Poisson, Spikes, State},
+    wald,
+};
+use crate::{
+    architecture::{Architecture, Options},
+    direction::{Direction, Role},
+    linear_map::Dense,
+    network::Network,
+    randomness::Streams,
+    rule::{Batch, LearningRule, Registered},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
+
+const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+fn network(description: Value, image: [i64; 3], classes: i64) -> Network {
+    let architecture: Architecture = serde_json::from_value(description).unwrap();
+    let options = Options { kind: Kind::Double, device: Device::Cpu };
+    architecture.build(image, classes, options, Streams::new(3)).unwrap()
+}
+
+/// Sets up a rule, always from the same draws.
+fn rule(config: Value, network: &mut Network) -> SegregatedDendrites {
+    tch::manual_seed(5);
+    let config: Config = serde_json::from_value(config).unwrap();
+    SegregatedDendrites::new(config, network, Streams::new(5))
+}
+
+fn matrix(rows: &[Vec<f64>]) -> Tensor {
+    let flat: Vec<f64> = rows.iter().flatten().copied().collect();
+    Tensor::from_slice(&flat).reshape([rows.len() as i64, -1])
+}
+
+#[track_caller]
+fn assert_near(ours: &Tensor, theirs: &Tensor, tolerance: f64) {
+    let error = (ours.reshape([-1]) - theirs.reshape([-1])).abs().max().double_value(&[]);
+    assert!(error <= tolerance, "differs by {error:e}:\n{ours}\n{theirs}");
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    inputs: Vec<Vec<f64>>,
+    labels: Vec<i64>,
+    learning_rates: Vec<f64>,
+    feedback_learning_rates: Option<Vec<f64>>,
+    initial: Initial,
+    images: Vec<Image>,
+}
+
+#[derive(Deserialize)]
+struct Initial {
+    weights: Vec<Vec<Vec<f64>>>,
+    biases: Vec<Vec<f64>>,
+    feedback: Option<Vec<Vec<Vec<f64>>>>,
+    feedback_biases: Option<Vec<Vec<f64>>>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    forward: Averages,
+    target: Averages,
+    weights: Vec<Vec<Vec<f64>>>,
+    biases: Vec<Vec<f64>>,
+    feedback: Option<Vec<Vec<Vec<f64>>>>,
+    feedback_biases: Option<Vec<Vec<f64>>>,
+    phases: Option<[usize; 2]>,
+    spikes: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Averages {
+    somata: Vec<Vec<f64>>,
+    rates: Vec<Option<Vec<f64>>>,
+    presynaptic: Option<Vec<Vec<f64>>>,
+    apical: Vec<Vec<f64>>,
+    plateaus: Vec<Vec<f64>>,
+}
+
+/// Spikes as they were recorded, one word per time step and one digit per neuron.
+struct Given<'a> {
+    populations: Vec<Box<dyn Iterator<Item = &'a str> + 'a>>,
+}
+
+impl Spikes for Given<'_> {
+    fn draw(&mut self, population: usize, rates: &Tensor) -> Tensor {
+        let counts = self.populations[population].next().unwrap();
+        let counts: Vec<f64> = counts.chars().map(|digit| f64::from(digit.to_digit(10).unwrap())).collect();
+        Tensor::from_slice(&counts).reshape(rates.size())
+    }
+}
+
+/// Sets the network and the feedback to where a recording began.
+fn set_to(case: &Case, network: &Network, rule: &SegregatedDendrites) {
+    for (index, layer) in network.layers.iter().enumerate() {
+        layer.weight.shallow_clone().copy_(&matrix(&case.initial.weights[index]));
+        layer.bias.as_ref().unwrap().shallow_clone().copy_(&Tensor::from_slice(&case.initial.biases[index]));
+    }
+    for (name, mut parameter) in rule.parameters() {
+        let (index, name) = name.split_once('.').unwrap();
+        let index: usize = index.parse().unwrap();
+        parameter.copy_(&match name {
+            "feedback" => feedback_of(&case.initial.feedback.as_ref().unwrap()[index]),
+            "feedback-bias" => Tensor::from_slice(&case.initial.feedback_biases.as_ref().unwrap()[index]),
+            other => panic!("{other} was not recorded"),
+        });
+    }
+}
+
+/// Theirs is `[units, where it comes from]`, ours its transpose.
+fn feedback_of(rows: &[Vec<f64>]) -> Tensor {
+    matrix(rows).tr().contiguous()
+}
+
+fn apply(directions: Vec<Direction>, feedback_rates: Option<&Vec<f64>>) {
+    for direction in directions {
+        let rate = match direction.key.role {
+            Role::Weight | Role::Bias => 1.0,
+            _ => feedback_rates.unwrap()[direction.key.layer],
+        };
+        let mut parameter = direction.parameter.shallow_clone();
+        direction.accumulate_into(&mut parameter, 1.0, -rate);
+    }
+}
+
+fn assert_as_recorded(outcome: &Outcome, image: &Image) {
+    const TOLERANCE: f64 = 1e-9;
+    for (index, trace) in outcome.layers.iter().enumerate() {
+        let close = |ours: &Tensor, theirs: &[f64]| assert_near(ours, &Tensor::from_slice(theirs), TOLERANCE);
+        close(&trace.presynaptic, &image.forward.presynaptic.as_ref().unwrap()[index]);
+        close(
+            &trace.gate,
+            Vec::<f64>::try_from(Tensor::from_slice(&image.forward.somata[index]).sigmoid())
+                .unwrap()
+                .as_slice(),
+        );
+        if let Some(rate) = &image.forward.rates[index] {
+            close(&trace.rate, rate);
+        }
+        if let Some(apical) = &trace.apical {
+            close(&apical.forward, &image.forward.apical[index]);
+            close(&apical.target, &image.target.apical[index]);
+            close(&apical.forward.sigmoid(), &image.forward.plateaus[index]);
+            close(&apical.target.sigmoid(), &image.target.plateaus[index]);
+        }
+    }
+    let last = outcome.layers.len() - 1;
+    assert_near(&outcome.potential, &Tensor::from_slice(&image.forward.somata[last]), TOLERANCE);
+    assert_near(
+        &outcome.target_rate,
+        &Tensor::from_slice(image.target.rates[last].as_ref().unwrap()),
+        TOLERANCE,
+    );
+}
+
+/// Runs a recorded case and compares potentials, rates, plateaus and all weights after every image.
+fn replay(case: &Case, mut config: Value) {
+    config["layer_rates"] = json!(case.learning_rates);
+    config["weight_optimization"] = json!(false);
+    let mut network = network(json!({"mlp": {"hidden": [5, 4]}}), [1, 2, 3], 10);
+    let rule = rule(config, &mut network);
+    set_to(case, &network, &rule);
+    let mut state = State::rest(network.layers.len());
+    for (number, image) in case.images.iter().enumerate() {
+        println!("{}, image {number}", case.name);
+        let inputs = Tensor::from_slice(&case.inputs[number]).reshape([1, 1, 2, 3]);
+        let batch = Batch { inputs, labels: Tensor::from_slice(&case.labels[number..=number]) };
+        let outcome = match (&image.spikes, image.phases) {
+            (Some(spikes), Some(phases)) => {
+                let pathways = rule.feedback.pathways(&network);
+                let circuit = Circuit {
+                    network: &network,
+                    neurons: &rule.neurons,
+                    pathways: &pathways,
+                    wiring: rule.wiring(),
+                };
+                let populations =
+                    spikes.iter().map(|words| Box::new(words.split(' ')) as Box<dyn Iterator<Item = &str>>);
+                let mut source = Given { populations: populations.collect() };
+                let rates = rule.input_rates(&network, &batch.inputs);
+                let target = crate::loss::targets(&batch.labels, &Tensor::zeros([1, 10], DOUBLE));
+                let lengths = phases.map(|steps| (steps, 34));
+                rule.phases(&circuit, &mut state, &mut source, &rates, &target, lengths)
+            }
+            _ => rule.outcome(&network, &batch),
+        };
+        assert_as_recorded(&outcome, image);
+        apply(rule.learn(&network, &outcome), case.feedback_learning_rates.as_ref());
+        for (index, layer) in network.layers.iter().enumerate() {
+            assert_near(&layer.weight, &matrix(&image.weights[index]), 1e-9);
+            assert_near(layer.bias.as_ref().unwrap(), &Tensor::from_slice(&image.biases[index]), 1e-9);
+        }
+        for (name, parameter) in rule.parameters() {
+            let (index, name) = name.split_once('.').unwrap();
+            let index: usize = index.parse().unwrap();
+            match (name, &image.feedback, &image.feedback_biases) {
+                ("feedback", Some(theirs), _) => assert_near(&parameter, &feedback_of(&theirs[index]), 1e-9),
+                ("feedback-bias", _, Some(theirs)) => {
+                    assert_near(&parameter, &Tensor::from_slice(&theirs[index]), 1e-9);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn golden(text: &str, settings: &[(&str, Value)]) {
+    let golden: Golden = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.cases.len(), settings.len());
+    for case in &golden.cases {
+        let (_, config) = settings.iter().find(|(name, _)| *name == case.name).unwrap();
+        replay(case, config.clone());
+    }
+}
+
+#[test]
+fn rates_and_learning_are_those_of_the_official_code() {
+    golden(
+        include_str!("../../../tests/statements/golden/segregated_dendrites_rate.json"),
+        &[
+            ("broadcast", json!({})),
+            ("feedback-bias", json!({"feedback_bias": true})),
+            ("symmetric", json!({"symmetric_weights": "exact"})),
+            ("learned", json!({"feedback_bias": true, "learned_feedback": true})),
+        ],
+    );
+}
+
+#[test]
+fn spiking_neurons_and_their_learning_are_those_of_the_official_code_given_its_spikes() {
+    let phases = json!({"forward": 34, "target": 34, "transient": 30});
+    golden(
+        include_str!("../../../tests/statements/golden/segregated_dendrites_spiking.json"),
+        &[
+            ("spiking", json!({"mode": "spiking", "phases": phases})),
+            ("apical-conductance", json!({"mode": "spiking", "phases": phases, "apical_conductance": 0.05})),
+            (
+                "layer-wise",
+                json!({"mode": "spiking", "phases": phases, "apical_conductance": 0.05, "feedback": "layer-wise",
+                       "learned_feedback": true}),
+            ),
+            (
+                "spiking-feedback-only",
+                json!({"mode": "spiking", "phases": phases, "spiking_feedforward": false}),
+            ),
+            (
+                "spiking-feedforward-only",
+                json!({"mode": "spiking", "phases": phases, "spiking_feedback": false, "soma": "steady-state",
+                       "symmetric_weights": "exact"}),
+            ),
+        ],
+    );
+}
+
+fn random_batch(samples: i64) -> Batch {
+    Batch {
+        inputs: Tensor::rand([samples, 2, 9, 9], DOUBLE),
+        labels: Tensor::randint(4, [samples], (Kind::Int64, Device::Cpu)),
+    }
+}
+
+fn networks() -> [Value; 3] {
+    [
+        json!({"mlp": {"hidden": [7, 6]}}),
+        json!({"cnn": {"layers": [
+            {"conv": {"channels": 4, "kernel": 3, "stride": 2, "padding": 1}},
+            {"conv": {"channels": 5, "kernel": 2, "stride": 2}}, {"dense": 6}]}}),
+        json!({"locally_connected": {"layers": [
+            {"local": {"channels": 3, "kernel": 3, "stride": 2, "padding": 1}},
+            {"local": {"channels": 2, "kernel": 3}}, {"dense": 6}]}}),
+    ]
+}
+
+#[test]
+fn what_is_not_simulated_would_not_have_changed_anything() {
+    tch::manual_seed(31);
+    for description in networks() {
+        for config in [
+            json!({}),
+            json!({"phases": {"forward": 5, "target": 4, "transient": 2}, "time_step": 0.5}),
+            json!({"sparse_feedback": true, "feedback_bias": true, "learned_feedback": true}),
+            json!({"symmetric_weights": "exact", "sparse_feedback": true}),
+            json!({"feedback": "layer-wise"}),
+        ] {
+            println!("{config} on {description}");
+            let mut network = network(description.clone(), [2, 9, 9], 4);
+            let rule = rule(config, &mut network);
+            assert!(rule.is_at_once());
+            let batch = random_batch(3);
+            let (short, full) = (rule.at_once(&network, &batch), rule.simulate(&network, &batch));
+            assert_near(&short.potential, &full.potential, 1e-12);
+            for (short, full) in rule.learn(&network, &short).iter().zip(rule.learn(&network, &full)) {
+                assert_eq!(short.key, full.key);
+                let full = full.materialize();
+                assert_near(&short.materialize(), &full, 1e-12 * (1.0 + full.abs().max().double_value(&[])));
+            }
+        }
+    }
+}
+
+#[test]
+fn somata_by_conductances_come_to_rest_at_the_steady_state() {
+    tch::manual_seed(32);
+    for coupling in [0.0, 0.05] {
+        let mut network = network(json!({"mlp": {"hidden": [7, 6]}}), [2, 9, 9], 4);
+        let settings = |soma: &str| {
+            json!({"soma": soma, "apical_conductance": coupling, "phases": {
+                "forward": 300, "target": 300, "transient": 299}})
+        };
+        let steady = rule(settings("steady-state"), &mut network);
+        let moving = rule(settings("conductances"), &mut network);
+        let batch = random_batch(3);
+        let (steady, moving) = (steady.simulate(&network, &batch), moving.simulate(&network, &batch));
+        assert_near(&steady.potential, &moving.potential, 1e-9);
+        assert_near(&steady.target_rate, &moving.target_rate, 1e-9);
+        for (steady, moving) in steady.layers.iter().zip(&moving.layers) {
+            assert_near(&steady.gate, &moving.gate, 1e-9);
+        }
+    }
+}
+
+#[test]
+fn spiking_neurons_do_on_average_what_rate_neurons_do() {
+    tch::manual_seed(33);
+    let mut network = network(json!({"mlp": {"hidden": [60]}}), [2, 9, 9], 4);
+    // Synapses that forget nothing.
+    let rule = rule(json!({"mode": "spiking", "spike_memory": 100}), &mut network);
+    let batch = random_batch(4);
+    let pathways = rule.feedback.pathways(&network);
+    let circuit =
+        Circuit { network: &network, neurons: &rule.neurons, pathways: &pathways, wiring: rule.wiring() };
+    let rates = rule.input_rates(&network, &batch.inputs);
+    let phase = Phase { steps: 2200, window: 2000, target: None };
+    let averages = circuit.run(&mut State::rest(2), &mut Poisson, &rates, &phase, None);
+    let (steady, _) = rule.ascend(&network, &batch.inputs);
+    let error = |ours: &Tensor, theirs: &Tensor| ((ours - theirs).norm() / theirs.norm()).double_value(&[]);
+    let sent = error(averages[0].presynaptic.as_ref().unwrap(), &steady[0].presynaptic);
+    let potential =
+        (steady[0].gate.logit(None) - averages[0].soma.as_ref().unwrap()).abs().mean(Kind::Double);
+    let rate = error(averages[0].rate.as_ref().unwrap(), &steady[0].rate);
+    println!("responses {sent}, potentials {potential}, rates {rate}");
+    // 2000 ms at 0.1 spikes/ms: 200 spikes per input, a deviation of 7 %.
+    assert!(sent < 0.1);
+    assert!(potential.double_value(&[]) < 0.5);
+    assert!(rate < 0.15);
+}
+
+#[test]
+fn phases_are_longer_by_draws_from_the_wald_distribution() {
+    tch::manual_seed(34);
+    let draws: Vec<f64> = (0..20_000).map(|_| wald()).collect();
+    let mean = |f: &dyn Fn(f64) -> f64| draws.iter().map(|x| f(*x)).sum::<f64>() / draws.len() as f64;
+    // E X = μ, E 1/X = 1/μ + 1/λ, with deviations of √(μ³/λ) = 2.8 and 1.6.
+    assert!((mean(&|x| x) - 2.0).abs() < 0.1);
+    assert!((mean(&|x| 1.0 / x) - 1.5).abs() < 0.06);
+}
+
+#[test]
+fn weights_start_where_dendritic_potentials_have_mean_3_and_twice_the_deviation_of_3() {
+    tch::manual_seed(35);
+    let (fan_in, max_rate) = (400, 0.2);
+    let map = Dense::new(fan_in, 500);
+    // Rates in potentials of mean 3 and deviation 3 with the slope λ_max / 4.
+    let rates = (Tensor::randn([400, fan_in], DOUBLE) * 3.0 + 3.0) * (0.25 * max_rate);
+    let weights = initialization::weights(fan_in, max_rate);
+    let weight = weights.draw(&[500, fan_in], Kind::Double, Device::Cpu);
+    let bias = initialization::biases().draw(&[500], Kind::Double, Device::Cpu);
+    let potentials = crate::linear_map::LinearMap::apply(&map, &weight, Some(&bias), &rates);
+    let moments = |potentials: &Tensor| {
+        (potentials.mean(Kind::Double).double_value(&[]), potentials.std(true).double_value(&[]))
+    };
+    let (mean, deviation) = moments(&potentials);
+    assert!((mean - 3.0).abs() < 0.5 && (deviation - 6.0).abs() < 0.3, "{mean} ± {deviation}");
+    // With √3 in the place of 3.465 the deviation is the 3 that the formula is for.
+    let meant =
+        initialization::Uniform { half_width: weights.half_width * 3.0_f64.sqrt() / 3.465, ..weights };
+    let weight = meant.draw(&[500, fan_in], Kind::Double, Device::Cpu);
+    let potentials = crate::linear_map::LinearMap::apply(&map, &weight, Some(&bias), &rates);
+    let (mean, deviation) = moments(&potentials);
+    assert!((mean - 3.0).abs() < 0.3 && (deviation - 3.0).abs() < 0.15, "{mean} ± {deviation}");
+}
