@@ -133,7 +133,8 @@ fn full_dynamics_settle_to_the_fixed_point_of_the_two_step_relations() {
                 let difference = state_distance(&last, &fixed);
                 assert!(difference < 1e-10, "{config}: {difference:e}");
                 let nudge = distance(&fixed.potentials[0], &fixed.predictions[0]);
-                assert!(nudge > 1e-4, "the target reaches the first layer: {nudge:e}");
+                // Ten thousand times what the two may differ by, so that agreement says something of the nudge.
+                assert!(nudge > 1e-6, "the target reaches the first layer: {nudge:e}");
             }
         }
     }
