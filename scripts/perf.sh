@@ -9,7 +9,7 @@ cache="${APICAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/apical}"
 environment="$cache/pytorch-2.11.0-for-perf"
 cpu_wheels=https://download.pytorch.org/whl/cpu
 
-can_import() { "$1" -c 'import torch; assert torch.__version__.startswith("2.11.0")' >/dev/null 2>&1; }
+can_import() { "$1" -c 'import torch; import numpy; assert torch.__version__.startswith("2.11.0")' >/dev/null 2>&1; }
 
 python="${PYTHON:-python3}"
 if ! can_import "$python"; then
@@ -22,7 +22,7 @@ if ! can_import "$python"; then
         if curl --silent --fail --max-time 5 --output /dev/null "$cpu_wheels/torch/" 2>/dev/null; then
             index=(--index-url "$cpu_wheels")
         fi
-        "$environment/bin/pip" install --quiet "${index[@]}" torch==2.11.0 || {
+        "$environment/bin/pip" install --quiet "${index[@]}" torch==2.11.0 numpy || {
             echo "perf: PyTorch could not be installed; name a Python that has torch 2.11.0: PYTHON=… make perf" >&2
             exit 1
         }

@@ -49,16 +49,16 @@ pub struct LayerDiagnostics {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NeuronDiagnostics {
-    /// Mean of |v_A|, the potential of the apical dendrite, without a target; potentials have no unit.
+    /// Mean of `|v_A|`, the potential of the apical dendrite, without a target; potentials have no unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apical_potential: Option<f64>,
     /// The same with a target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apical_potential_with_target: Option<f64>,
-    /// Mean of |α_t − α_f|, the difference between the plateau potentials of the target and of the forward phase.
+    /// Mean of `|α_t − α_f|`, the difference between the plateau potentials of the target and of the forward phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plateau_difference: Option<f64>,
-    /// ‖φ(u^I) − φ(u)‖ / ‖φ(u)‖ without a target: how far the layer's interneurons are from the pyramidal cells of the
+    /// `‖φ(u^I) − φ(u)‖ / ‖φ(u)‖` without a target: how far the layer's interneurons are from the pyramidal cells of the
     /// layer above, which they are to predict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interneuron_mismatch: Option<f64>,

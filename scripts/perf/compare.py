@@ -18,6 +18,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", FOLDER.parent.parent / 
 STEP = TARGET / "release" / "examples" / "step_speed"
 DEEP = {"mlp": {"hidden": [256] * 5, "activation": "tanh"}}
 MLP = {"mlp": {"hidden": [500], "activation": "tanh"}}
+LOGISTIC = {"mlp": {"hidden": [500, 500], "activation": "logistic"}}
 LENET = {"lenet_mnist": {"activation": "tanh"}}
 SGD = {"sgd": {"learning_rate": 0.05}}
 MOMENTUM = {"sgd": {"learning_rate": 0.05, "momentum": 0.9}}
@@ -79,6 +80,33 @@ def compare_targets(options):
         print(f"| {name} | {spread(costs, 2)} | {dtp / backprop:.2f} | {spread(own, 2)} |", flush=True)
 
 
+def compare_dendrites(options):
+    """Segregated dendrites beside numpy, and what the two-step microcircuit costs beside backpropagation."""
+    print("\n| segregated dendrites, 784-500-10, rate mode | Apical samples/s | numpy samples/s, one at a time | ratio |")
+    print("|---|---:|---:|---:|")
+    for batch in (1, 20):
+        pairs = [
+            (
+                rate([
+                    STEP, "--rule", "segregated-dendrites", "--architecture", json.dumps(MLP), "--batch", str(batch),
+                    "--seconds", str(options.seconds),
+                ]),  # fmt: skip
+                rate([sys.executable, FOLDER / "numpy_segregated.py", "--seconds", str(options.seconds)]),
+            )
+            for _ in range(options.rounds)
+        ]
+        mine, theirs = (statistics.median(column) for column in zip(*pairs))
+        ratios = spread([ours / other for ours, other in pairs], 1)
+        print(f"| batch {batch} | {mine:,.0f} | {theirs:,.0f} | {ratios} |", flush=True)
+
+    # With tied interneurons a circuit takes as many matrix products as backpropagation, so the one is what the other predicts.
+    costs = []
+    for _ in range(options.rounds):
+        step = [STEP, "--architecture", json.dumps(LOGISTIC), "--batch", "20", "--seconds", str(options.seconds)]
+        costs.append(rate([*step, "--rule", "bp"]) / rate([*step, "--rule", "microcircuit"]))
+    print(f"\nmicrocircuit, two-step, 784-500-500-10, batch 20, beside bp (as many multiply-adds): {spread(costs, 2)}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -100,6 +128,7 @@ def main():
         print(f"| {name} | {mine:,.0f} | {theirs:,.0f} | {spread(ratios, 2)} |", flush=True)
 
     compare_targets(options)
+    compare_dendrites(options)
     rules = [rule for rule in options.rules.split(",") if rule]
     if not rules:
         return
