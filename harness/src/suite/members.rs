@@ -176,7 +176,9 @@ fn algorithm(entry: &Entry, issues: &mut Vec<Issue>) -> Option<(Shape, Option<&'
         issues.push(if given.is_some() {
             issue.help(rule_names(name))
         } else {
-            issue.help(format!("{}; a label of your own needs a `rule:`", rule_names(name)))
+            let names = rule_names(name);
+            let joint = if names.ends_with('?') { " A" } else { "; a" };
+            issue.help(format!("{names}{joint} label of your own needs a `rule:`"))
         });
         return None;
     };
