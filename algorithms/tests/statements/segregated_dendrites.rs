@@ -134,7 +134,7 @@ fn the_direction_of_a_batch_is_the_mean_of_its_samples() {
     }
 }
 
-/// The output's rate is that of its target where `V = 8 / (0.1 / k_D …)`: where the current into the soma is zero.
+/// The target's drive adds nothing to a soma that is at its reversal potential already.
 #[test]
 fn where_the_output_is_as_the_target_drives_it_nothing_is_learned() {
     let _generator = generator(504);
