@@ -279,6 +279,8 @@ impl<'a> Training<'a> {
     /// What the network does at the end of an epoch; nothing where a loss is not finite.
     fn measure(&mut self, epoch: u32, train: Option<Metrics>, timing: EpochTiming) -> Result<Option<Epoch>> {
         let started = Instant::now();
+        // Rules that spike draw in evaluation too.
+        self.streams.enter("evaluation", epoch as usize);
         let validation = self.dataset.validation.as_ref().map(|split| self.evaluate(split)).transpose()?;
         let each_epoch = self.spec.evaluation.test_each_epoch;
         let test_during_training = each_epoch.then(|| self.evaluate(&self.dataset.test)).transpose()?;
@@ -422,7 +424,10 @@ impl<'a> Training<'a> {
             .with_context(|| format!("epoch {selected_epoch} is missing from the record"))?;
         let test = match epoch.test_during_training {
             Some(test) => test,
-            None => self.evaluate(&self.dataset.test)?,
+            None => {
+                self.streams.enter("test", 0);
+                self.evaluate(&self.dataset.test)?
+            }
         };
         if !test.loss.is_finite() {
             return Ok(Ended::Diverged("the loss on the test split was not finite".to_owned()));
