@@ -422,12 +422,11 @@ impl<'a> Training<'a> {
             .iter()
             .find(|epoch| epoch.epoch == selected_epoch)
             .with_context(|| format!("epoch {selected_epoch} is missing from the record"))?;
-        let test = match epoch.test_during_training {
-            Some(test) => test,
-            None => {
-                self.streams.enter("test", 0);
-                self.evaluate(&self.dataset.test)?
-            }
+        let test = if let Some(test) = epoch.test_during_training {
+            test
+        } else {
+            self.streams.enter("test", 0);
+            self.evaluate(&self.dataset.test)?
         };
         if !test.loss.is_finite() {
             return Ok(Ended::Diverged("the loss on the test split was not finite".to_owned()));
