@@ -305,6 +305,11 @@ impl Config {
                 "must be a rate between the least and the largest that the transfer function has",
             );
         }
+        check(
+            self.targets.class > self.targets.others,
+            "targets.class",
+            "must be greater than `targets.others`, or the label's cell is not driven above the others",
+        );
         for (path, rates, _) in self.rates(0) {
             let fine = rates.iter().flatten().all(|rate| *rate >= 0.0 && rate.is_finite());
             check(fine, path, "must each be 0 or more");
