@@ -1,7 +1,7 @@
 //! What an electrode would see: the potentials of a few neurons through a forward and a target phase.
 
 use super::{
-    Outcome, SegregatedDendrites,
+    SegregatedDendrites,
     config::Soma,
     simulation::{Circuit, Moment, Phase as Run, Poisson, State},
 };
@@ -23,7 +23,7 @@ impl SegregatedDendrites {
     /// follow their dendrites by conductances, to where the rule has them at once.
     pub(super) fn record(&self, network: &Network, batch: &Batch) -> VoltageTraces {
         let batch = Batch { inputs: batch.inputs.narrow(0, 0, 1), labels: batch.labels.narrow(0, 0, 1) };
-        let chosen = choose(&self.outcome(network, &batch), &batch);
+        let chosen = choose(network, &batch);
         let mut neurons = self.neurons.clone();
         let mut lengths = [self.steps.forward, self.steps.target];
         if self.config.has_no_time_course() {
@@ -59,23 +59,22 @@ impl SegregatedDendrites {
     }
 }
 
-/// Of each hidden layer the neurons whose plateau potentials differ most; of the output the label's and the most active
-/// other.
-fn choose(outcome: &Outcome, batch: &Batch) -> Vec<Vec<i64>> {
-    let largest = |values: &Tensor| -> Vec<i64> {
-        let values = values.reshape([-1]);
-        let (_, order) = values.topk(NEURONS.min(values.numel() as i64), 0, true, true);
-        (0..order.size()[0]).map(|place| order.int64_value(&[place])).collect()
+/// Of each hidden layer neurons at even distances, of the output the label's and the next: the same whatever was learned,
+/// so that recordings before and after can be compared.
+fn choose(network: &Network, batch: &Batch) -> Vec<Vec<i64>> {
+    let output = network.layers.len() - 1;
+    let of_layer = |(index, layer): (usize, &crate::network::Layer)| {
+        let units = layer.output_units();
+        let mut chosen: Vec<i64> = if index == output {
+            let label = batch.labels.int64_value(&[0]);
+            vec![label, (label + 1) % units]
+        } else {
+            (1..=NEURONS).map(|place| place * units / (NEURONS + 1)).collect()
+        };
+        chosen.dedup();
+        chosen
     };
-    let of_layer = |trace: &super::Trace| {
-        if let Some(apical) = &trace.apical {
-            return largest(&apical.plateau_difference().abs());
-        }
-        let label = batch.labels.int64_value(&[0]);
-        let other = largest(&outcome.potential).into_iter().find(|neuron| *neuron != label);
-        std::iter::once(label).chain(other).collect()
-    };
-    outcome.layers.iter().map(of_layer).collect()
+    network.layers.iter().enumerate().map(of_layer).collect()
 }
 
 /// What has been recorded so far, by layer.
