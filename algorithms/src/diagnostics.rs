@@ -10,7 +10,7 @@ use crate::{
     rule::{Batch, LearningRule, References},
 };
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// One layer's state at one moment. Angles are in degrees; a value is absent where it is undefined.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -126,7 +126,11 @@ impl Probe {
         let layers = network.layers.len();
         let feedback = rule.feedback_weights(network);
         let own = rule.layer_diagnostics(network, loss, &self.batch);
+        // The same draws for both: a rule's gradient is that of the very spikes and noise of its directions.
+        let seed = Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+        tch::manual_seed(seed);
         let directions = weight_directions(rule.directions(network, loss, &self.batch).directions, layers);
+        tch::manual_seed(seed);
         let References { gradient, feedback_alignment } = rule.references(network, loss, &self.batch);
         let gradients = weight_directions(gradient, layers);
         let feedback_alignments = weight_directions(feedback_alignment, layers);

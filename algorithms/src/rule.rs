@@ -69,6 +69,23 @@ impl<'a> Lesson<'a> {
     pub fn classification(layers: &'a [LayerPlan]) -> Self {
         Self { layers, loss: Loss::CrossEntropy, inputs: (0.0, 1.0), regression: false }
     }
+
+    /// The refusal of a rule in which a pool has no part to play, if a layer is pooled.
+    pub fn refuse_pools(&self, because: &str) -> Option<Problem> {
+        let pooled = &self.layers.iter().find(|layer| layer.pool.is_some())?.name;
+        Some(Problem::at(
+            "",
+            format!(
+                "layer `{pooled}` is pooled, and {because}; shrink its feature maps by a `stride` instead"
+            ),
+        ))
+    }
+
+    /// The refusal of a list of `rates` that has not one for each of so many layers.
+    pub fn refuse_count(path: &str, rates: Option<&Vec<f64>>, wanted: usize, of: &str) -> Option<Problem> {
+        let given = rates.map(Vec::len).filter(|given| *given != wanted)?;
+        Some(Problem::at(path, format!("needs {wanted} values, one for each {of}, and has {given}")))
+    }
 }
 
 /// A learning rule, with whatever it keeps beside the network: feedback weights, inverses, states.
@@ -109,6 +126,8 @@ pub trait LearningRule {
     }
 
     /// What the directions are compared with in diagnostics. A rule with neurons of its own has a gradient of its own.
+    /// LibTorch's generator is where it was when `directions` was asked for the same batch: what draws the same draws then
+    /// compares the same spikes.
     fn references(&mut self, network: &Network, loss: Loss, batch: &Batch) -> References {
         let gradient = crate::rules::gradient(network, loss, batch).directions;
         References { gradient, feedback_alignment: Vec::new() }
@@ -218,8 +237,9 @@ pub trait Registered: LearningRule + Sized + 'static {
     /// Feedback weights and the like are drawn from the stream `feedback weights`.
     fn new(config: Self::Config, network: &mut Network, streams: Streams) -> Self;
 
-    /// Why the rule, so configured, cannot teach this, and what would help. Most rules can teach anything.
-    fn refusal(_config: &Self::Config, _lesson: &Lesson<'_>) -> Option<String> {
+    /// Why the rule, so configured, cannot teach this, and what would help. The path is that of the setting which does not
+    /// fit, or empty where it is the rule as a whole. Most rules can teach anything.
+    fn refusal(_config: &Self::Config, _lesson: &Lesson<'_>) -> Option<Problem> {
         None
     }
 }
@@ -250,7 +270,7 @@ pub struct Functions {
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
     describe: fn(Value) -> Result<String, Vec<Problem>>,
     build: Build,
-    refusal: fn(Value, &Lesson<'_>) -> Option<String>,
+    refusal: fn(Value, &Lesson<'_>) -> Option<Problem>,
 }
 
 impl Functions {
@@ -321,7 +341,7 @@ impl RuleEntry {
     }
 
     /// Why the rule, so configured, cannot teach this, and what would help; of a wrong configuration, nothing.
-    pub fn refusal(&self, config: Value, lesson: &Lesson<'_>) -> Option<String> {
+    pub fn refusal(&self, config: Value, lesson: &Lesson<'_>) -> Option<Problem> {
         (self.functions.refusal)(config, lesson)
     }
 

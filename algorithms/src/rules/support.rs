@@ -64,7 +64,8 @@ pub struct FeedbackWeights {
 pub struct FeedbackDraw {
     /// Their distribution; by default the convention's, or else Xavier.
     pub init: Option<Initializer>,
-    /// A factor on what was drawn.
+    /// A factor on what was drawn. With 0 no error reaches a hidden layer: the output layer alone learns, a
+    /// baseline of what fixed random features give.
     pub scale: f64,
 }
 
@@ -83,7 +84,8 @@ impl RuleConfig for FeedbackWeights {
             _ => None,
         };
         if let Some(path) = inert {
-            problems.push(Problem::at(path, "can't be zero here, or no error reaches any layer"));
+            let message = "can't be zero here, or no error reaches any hidden layer; if that is meant, `scale: 0` says so";
+            problems.push(Problem::at(path, message));
         }
         problems
     }
@@ -116,11 +118,8 @@ impl FeedbackWeights {
         let init = self.feedback.init.map(Initializer::problems).unwrap_or_default();
         let mut problems: Vec<Problem> =
             init.into_iter().map(|problem| problem.under("init").under("feedback")).collect();
-        if !self.feedback.scale.is_finite() || self.feedback.scale == 0.0 {
-            problems.push(Problem::at(
-                "feedback.scale",
-                "must be a number other than 0, or no error reaches any layer",
-            ));
+        if !self.feedback.scale.is_finite() {
+            problems.push(Problem::at("feedback.scale", "must be a finite number"));
         }
         problems
     }

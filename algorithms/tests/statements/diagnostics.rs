@@ -7,6 +7,7 @@ use apical_algorithms::{
     diagnostics::Probe,
     direction::{ParameterKey, Role},
     loss::Loss,
+    rule::Batch,
 };
 use serde_json::json;
 use tch::{Kind, Tensor};
@@ -109,5 +110,30 @@ fn measuring_changes_neither_network_nor_what_fixed_rules_do_next() {
     let _ = Probe::new(random_batch(8, SMALL_IMAGE, 4)).measure(&mut *kp, &network, Loss::SquaredError);
     for (now, before) in tensors(&*kp).iter().zip(before) {
         assert_equal(now, &before);
+    }
+}
+
+/// Spikes and noise are drawn for each batch: other draws have another gradient.
+#[test]
+fn what_draws_spikes_or_noise_is_compared_with_the_gradient_of_the_same_draws() {
+    let _generator = generator(66);
+    let phases = json!({"forward": 6, "target": 6, "test": 6, "transient": 2, "random": true});
+    for config in [
+        json!({"mode": "spiking", "phases": phases}),
+        json!({"symmetric_weights": "noisy", "symmetric_noise": 1.0}),
+        json!({"mode": "spiking", "phases": phases, "symmetric_weights": "noisy", "feedback": "layer-wise",
+               "apical_conductance": 0.05}),
+    ] {
+        let mut network = network(&json!({"mlp": {"hidden": [7, 6]}}), SMALL_IMAGE, 4);
+        let mut rule = rule("segregated-dendrites", config.clone(), &mut network);
+        let batch = random_batch(8, SMALL_IMAGE, 4);
+        let batch = Batch { inputs: batch.inputs.sigmoid(), ..batch };
+        let mut probe = Probe::new(batch);
+        let [first, again] =
+            [(); 2].map(|()| probe.measure(&mut *rule, &network, Loss::BinaryCrossEntropy).swap_remove(2));
+        assert!(first.gradient_angle.unwrap() < 1e-6, "{config}: {first:?}");
+        assert!(first.feedback_alignment_angle.unwrap() < 1e-6, "{config}: {first:?}");
+        let drawn_anew = config.get("mode").is_some();
+        assert_eq!(again.direction_change.unwrap() > 0.0, drawn_anew, "{config}: {again:?}");
     }
 }

@@ -285,3 +285,17 @@ fn a_negative_scale_turns_feedback_around() {
     let minus = rule("fa", json!({"feedback": {"scale": -2.0}}), &mut net);
     assert_equal(&feedback_of(&*minus, 1), &(feedback_of(&*plus, 1) * -2.0));
 }
+
+#[test]
+fn with_feedback_of_scale_zero_the_output_layer_alone_learns() {
+    let _generator = generator(43);
+    for (name, description) in small_architectures() {
+        let mut network = network(&description, SMALL_IMAGE, 4);
+        let batch = random_batch(5, SMALL_IMAGE, 4);
+        let mut fa = rule("fa", json!({"feedback": {"scale": 0.0}}), &mut network);
+        for (key, direction) in by_key(&fa.directions(&network, Loss::CrossEntropy, &batch).directions) {
+            let size = direction.abs().max().double_value(&[]);
+            assert_eq!(size > 0.0, key.layer == network.layers.len() - 1, "{name} {key:?}: {size}");
+        }
+    }
+}

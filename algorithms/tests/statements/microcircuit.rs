@@ -515,6 +515,10 @@ fn wrong_options_are_named() {
             "time_course.input_time_constant",
             "at least",
         ),
+        (json!({"layer_rates": [0.0, 0.0]}), "layer_rates", "nothing else learns"),
+        (json!({"interneuron_rates": [1.0]}), "interneuron_rates", "pyramidal_to_interneuron: plastic"),
+        (json!({"apical_rates": [1.0]}), "apical_rates", "interneuron_to_pyramidal: plastic"),
+        (json!({"top_down_rates": [1.0]}), "top_down_rates", "top_down: learned"),
         (json!({"initial_state": "random"}), "initial_state", "`plastic` or `fixed`"),
         (json!({"pretraining_epochs": 1}), "pretraining_epochs", "initial_state: random"),
         (json!({"dynamics": "fast"}), "dynamics", "unknown variant"),
@@ -529,17 +533,24 @@ fn pools_and_rates_of_another_network_are_refused_with_a_remedy() {
     let entry = rule::find("microcircuit").unwrap();
     let refusal = |config: Value, description: Value| {
         let plan = crate::support::architecture(description).plan(SMALL_IMAGE, 4).unwrap();
-        entry.refusal(config, &Lesson::classification(&plan))
+        entry.refusal(config, &Lesson::classification(&plan)).map(|problem| problem.to_string())
     };
     let pooled = json!({"cnn": {"layers": [
         {"conv": {"channels": 4, "kernel": 3}}, {"max_pool": {"kernel": 2}}, {"dense": 6}]}});
     assert!(refusal(json!({}), pooled).unwrap().contains("`stride`"));
     let mlp = json!({"mlp": {"hidden": [5, 4]}});
-    assert_eq!(refusal(json!({"layer_rates": [1, 1, 1], "apical_rates": [1, 1]}), mlp.clone()), None);
-    let wrong = refusal(json!({"apical_rates": [1, 1, 1]}), mlp).unwrap();
-    assert!(wrong.contains("`apical_rates` has 3 values, and this network needs 2"), "{wrong}");
+    assert_eq!(
+        refusal(
+            json!({"layer_rates": [1, 1, 1], "apical_rates": [1, 1], "interneuron_to_pyramidal": "plastic"}),
+            mlp.clone()
+        ),
+        None
+    );
+    let wrong =
+        refusal(json!({"apical_rates": [1, 1, 1], "interneuron_to_pyramidal": "plastic"}), mlp).unwrap();
+    assert!(wrong.contains("`apical_rates` needs 2 values, one for each hidden layer, and has 3"), "{wrong}");
     let narrow = |dynamics: &str| json!({"dynamics": dynamics, "reversal_potentials": {"excitatory": 1.0}});
     let unreachable = refusal(narrow("full"), json!({"mlp": {"hidden": [5]}})).unwrap();
-    assert!(unreachable.contains("`targets.class` is the potential 1.386"), "{unreachable}");
+    assert!(unreachable.contains("`targets.class` is the rate 0.8, the potential 1.386"), "{unreachable}");
     assert_eq!(refusal(narrow("two-step"), json!({"mlp": {"hidden": [5]}})), None);
 }

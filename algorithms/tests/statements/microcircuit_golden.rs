@@ -253,7 +253,7 @@ fn follow(dynamics: &str, prospective: bool, tied: bool) {
     let share = |second: f64, rest: f64| second / (LEAK + rest + second);
     let plasticity = if tied { "tied" } else { "plastic" };
     let rates_of = |index: usize, count: usize| RATES[index][..count].to_vec();
-    let config: Value = json!({
+    let mut config: Value = json!({
         "dynamics": dynamics,
         "mixing": {"hidden": share(APICAL, BASAL), "output": share(TEACHING[0], BASAL),
             "interneuron": share(TEACHING[1], DENDRITIC)},
@@ -261,11 +261,14 @@ fn follow(dynamics: &str, prospective: bool, tied: bool) {
         "initial_weights": null, "top_down": "learned",
         "pyramidal_to_interneuron": plasticity, "interneuron_to_pyramidal": plasticity,
         "initial_state": if tied { "self-predicting" } else { "random" },
-        "layer_rates": rates_of(0, 3), "interneuron_rates": rates_of(1, 2), "apical_rates": rates_of(2, 2),
-        "top_down_rates": rates_of(3, 2),
+        "layer_rates": rates_of(0, 3), "top_down_rates": rates_of(3, 2),
         "time_course": {"time_step": TIME_STEP, "pattern_duration": SHOWN[0] as f64 * TIME_STEP,
             "plasticity_lag": SHOWN[1] as f64 * TIME_STEP, "input_time_constant": INPUT_FILTER,
             "plasticity_time_constant": PLASTICITY_FILTER, "prospective": prospective}});
+    if !tied {
+        config["interneuron_rates"] = json!(rates_of(1, 2));
+        config["apical_rates"] = json!(rates_of(2, 2));
+    }
     let mut rule = rule("microcircuit", config, &mut network);
     let own = rule.parameters();
     let find = |name: &str| own.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor);

@@ -88,9 +88,9 @@ fn problems(config: Value) -> Vec<Problem> {
 fn a_wrong_value_is_found_where_it_stands() {
     for (config, path, message) in [
         (
-            json!({"feedback": {"scale": 0.0}}),
-            "feedback.scale",
-            "must be a number other than 0, or no error reaches any layer",
+            json!({"feedback": {"init": "zeros"}}),
+            "feedback.init",
+            "can't be zero here, or no error reaches any hidden layer; if that is meant, `scale: 0` says so",
         ),
         (
             json!({"feedback": {"scale": "big"}}),
@@ -143,7 +143,10 @@ fn all_wrong_values_are_found_at_once() {
 fn a_rule_is_not_built_from_a_wrong_configuration() {
     let _generator = generator(111);
     let mut network = network(&json!({"mlp": {"hidden": [3]}}), SMALL_IMAGE, 2);
-    let refused =
-        rule::find("kp").unwrap().build(json!({"feedback": {"scale": 0.0}}), &mut network, Streams::new(0));
+    let refused = rule::find("kp").unwrap().build(
+        json!({"feedback": {"init": "zeros"}}),
+        &mut network,
+        Streams::new(0),
+    );
     assert_eq!(refused.err().map(|problems| problems[0].path.clone()).as_deref(), Some("feedback.scale"));
 }

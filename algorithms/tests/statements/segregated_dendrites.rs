@@ -62,36 +62,41 @@ fn every_combination_of_switches_steps_on_every_kind_of_network() {
     let _generator = generator(501);
     let phases = json!({"forward": 4, "target": 4, "test": 5, "transient": 2});
     let mut seen = 0;
-    for (_, description) in architectures_of(entry()) {
-        for mask in 0..1 << 8 {
+    for (name, description) in architectures_of(entry()) {
+        let layers = architecture(description.clone()).plan(SMALL_IMAGE, 4).unwrap();
+        for mask in 0..1 << 10 {
             let on = |bit: u32| mask >> bit & 1 == 1;
-            let noisy = on(1) && on(2);
+            let feedback_weights = mask >> 8;
             let config = json!({
                 "feedback": if on(0) { "layer-wise" } else { "broadcast" },
-                "symmetric_weights": if noisy { "noisy" } else if on(1) { "exact" } else { "none" },
-                "learned_feedback": on(2) && !on(1),
-                "sparse_feedback": on(3),
-                "feedback_bias": on(3) != on(4),
-                "apical_conductance": if on(0) || on(4) { 0.05 } else { 0.0 },
+                "symmetric_weights": (["none", "none", "exact", "noisy"][feedback_weights]),
+                "learned_feedback": feedback_weights == 1,
+                "sparse_feedback": on(1),
+                "feedback_bias": on(2),
+                "apical_conductance": if on(3) { 0.05 } else { 0.0 },
+                "weight_optimization": on(4),
                 "spiking_feedforward": on(5),
                 "spiking_feedback": on(6),
                 "soma": if on(7) { "conductances" } else { "steady-state" },
-                "weight_optimization": !on(4),
                 "phases": phases,
             });
+            if entry().refusal(config.clone(), &Lesson::classification(&layers)).is_some() {
+                assert!(on(0) && !on(3), "{config}");
+                continue;
+            }
             let (network, mut rule) = set_up(config.clone(), &description);
             let batch = unit_batch(3);
             let step = rule.directions(&network, LOSS, &batch);
             for direction in &step.directions {
                 let value = direction.materialize();
                 assert_eq!(value.size(), direction.parameter.size());
-                assert!(value.isfinite().all().int64_value(&[]) == 1, "{config}: {}", direction.key);
+                assert!(value.isfinite().all().int64_value(&[]) == 1, "{name} {config}: {}", direction.key);
             }
             assert_eq!(rule.output(&network, &batch.inputs).size(), [3, 4]);
             seen += 1;
         }
     }
-    assert!(seen >= 3 * 256);
+    assert!(seen >= 3 * 768, "{seen}");
 }
 
 #[test]
@@ -449,6 +454,22 @@ fn potentials_are_recorded_through_both_phases() {
     }
 }
 
+#[test]
+fn the_same_neurons_are_recorded_before_and_after_a_step() {
+    let _generator = generator(519);
+    let (network, mut rule) = set_up(json!({"mode": "spiking"}), &mlp());
+    let batch = unit_batch(1);
+    let recorded = |rule: &mut dyn LearningRule| {
+        let traces = rule.voltage_traces(&network, &batch).unwrap().traces;
+        traces.into_iter().map(|trace| (trace.layer, trace.neuron, trace.compartment)).collect::<Vec<_>>()
+    };
+    let before = recorded(&mut *rule);
+    for (_, mut tensor) in network.parameters() {
+        let _ = tensor.uniform_(-2.0, 2.0);
+    }
+    assert_eq!(recorded(&mut *rule), before);
+}
+
 /// In rate mode the recorded somata come to where the rule has them at once.
 #[test]
 fn recorded_somata_come_to_rest_where_rates_have_them() {
@@ -481,12 +502,16 @@ fn contradictions_are_refused_with_the_reason() {
         (json!({"phases": {"random": true}}), "phases.random", "time course"),
         (json!({"mode": "spiking", "spike_memory": 0}), "spike_memory", "no spike"),
         (json!({"mode": "spiking", "synaptic_time_constant": 10}), "synaptic_time_constant", "must differ"),
-        (json!({"mode": "spiking", "basal_conductance": 0.95}), "time_step", "diverge"),
+        (json!({"mode": "spiking", "basal_conductance": 0.95}), "time_step", "less than 0.976 ms"),
         (
             json!({"mode": "spiking", "phases": {"forward": 30}}),
             "phases.forward",
-            "longer than `phases.transient`",
+            "longer than `phases.transient`, 30 ms",
         ),
+        (json!({"spike_memory": 5}), "spike_memory", "nothing spikes"),
+        (json!({"synaptic_time_constant": 5}), "synaptic_time_constant", "nothing spikes"),
+        (json!({"feedback_learning_rate": 0.02}), "feedback_learning_rate", "no effect"),
+        (json!({"layer_rates": [0, 0]}), "layer_rates", "nothing learns"),
         (json!({"phases": {"target": 1}}), "phases.target", "at least 2"),
         (json!({"inhibitory_reversal": 9}), "inhibitory_reversal", "less than"),
         (json!({"time_step": 1.5}), "time_step", "at most 1"),
@@ -517,8 +542,12 @@ fn the_published_search_space_is_accepted_to_its_ends() {
         (-12.0, "inhibitory_reversal", -5.0),
         (0.0, "feedback_learning_rate", 0.05),
     ] {
+        let of_spikes = ["spike_memory", "synaptic_time_constant"].contains(&key);
         for (mode, value) in [("rate", low), ("rate", high), ("spiking", low), ("spiking", high)] {
-            let config = json!({"mode": mode, (key): value});
+            if of_spikes && mode == "rate" {
+                continue;
+            }
+            let config = json!({"mode": mode, "learned_feedback": value > 0.0, (key): value});
             assert!(entry().resolve(config.clone()).is_ok(), "{config}");
         }
     }
@@ -534,7 +563,7 @@ fn what_it_cannot_teach_is_refused_with_the_remedy() {
         let layers = architecture(description).plan(SMALL_IMAGE, 4).unwrap();
         let mut lesson = Lesson::classification(&layers);
         change(&mut lesson);
-        entry().refusal(config, &lesson).unwrap_or_default()
+        entry().refusal(config, &lesson).map(|problem| problem.to_string()).unwrap_or_default()
     };
     let nothing = |_: &mut Lesson<'_>| {};
     let negative = |lesson: &mut Lesson<'_>| lesson.inputs = (-0.4, 2.8);
@@ -550,7 +579,7 @@ fn what_it_cannot_teach_is_refused_with_the_remedy() {
     let layer_wise = json!({"feedback": "layer-wise"});
     assert!(refusal(layer_wise.clone(), mlp(), &nothing).contains("apical_conductance"));
     assert_eq!(refusal(layer_wise, json!({"mlp": {"hidden": [5]}}), &nothing), "");
-    assert!(refusal(json!({"layer_rates": [1.0]}), mlp(), &nothing).contains("3 layers"));
+    assert!(refusal(json!({"layer_rates": [1.0]}), mlp(), &nothing).contains("`layer_rates` needs 3 values"));
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn pools_are_refused_with_a_remedy() {
     for name in FAMILY {
         let layers = architecture(pooled.clone()).plan(SMALL_IMAGE, 4).unwrap();
         let entry = rules::find(name).unwrap();
-        let refused = entry.refusal(json!({}), &Lesson::classification(&layers)).unwrap();
+        let refused = entry.refusal(json!({}), &Lesson::classification(&layers)).unwrap().message;
         assert!(refused.contains("`1.conv` is pooled"), "{refused:?}");
         assert!(refused.contains("`stride`"), "{refused:?}");
     }
@@ -398,6 +398,9 @@ fn a_wrong_option_is_named() {
     };
     assert_eq!(path("dtp", json!({"step_size": 0.0, "noise": -1.0})), ["step_size", "noise"]);
     assert_eq!(path("dtp", json!({"inverse_loss": "l-drl", "noise": 0.0})), ["noise"]);
+    assert_eq!(path("sdtp", json!({"step_size": 0.5})), ["step_size"], "it takes no step");
+    let without_a_step = json!({"first_target": "label", "first_target_reduction": "batch-mean"});
+    assert_eq!(path("dtp", without_a_step), ["first_target_reduction"]);
     assert_eq!(path("dtp", json!({"auxiliary_units": 3})), ["auxiliary_units"]);
     assert_eq!(path("ao-sdtp", json!({"auxiliary_units": 0})), ["auxiliary_units"]);
     assert_eq!(path("sdtp", json!({"first_target": "output-gradient"})), ["first_target"]);

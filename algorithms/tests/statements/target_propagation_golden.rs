@@ -180,13 +180,13 @@ fn follow(variant: &str, config: Value, [difference, label, de_noising, mean]: [
     let mut network = network(&json!({"mlp": {"hidden": [5, 3, 4]}}), IMAGE, CLASSES as i64);
     let mut config = config;
     let sgd = |rate: f64| json!({"sgd": {"learning_rate": rate}});
-    for (key, value) in [
-        ("schedule", json!("parallel")),
-        ("noise", json!(NOISE)),
-        ("step_size", json!(STEP_SIZE)),
-        ("inverse_optimizer", sgd(RATES.1)),
-    ] {
+    for (key, value) in
+        [("schedule", json!("parallel")), ("noise", json!(NOISE)), ("inverse_optimizer", sgd(RATES.1))]
+    {
         config[key] = value;
+    }
+    if !label {
+        config["step_size"] = json!(STEP_SIZE);
     }
     let mut rule = rule(variant, config, &mut network);
     let own = rule.parameters();

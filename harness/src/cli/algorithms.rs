@@ -3,6 +3,7 @@
 use super::{
     UserError,
     output::{Output, OutputArguments, json, line, table},
+    settings::annotated,
 };
 use crate::exit;
 use anyhow::Result;
@@ -38,12 +39,15 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     }
     for entry in entries {
         line(format!("{} ({})\n{}", entry.title, entry.name, entry.citation.full))?;
-        let schema = entry.schema().to_value();
-        line(format!("\nconfiguration:\n{}", serde_json::to_string_pretty(&schema)?))?;
+        if !entry.aliases.is_empty() {
+            line(format!("also called {}", entry.aliases.join(", ")))?;
+        }
         let defaults = entry.resolve(Value::Object(serde_json::Map::new()));
         if let Ok(defaults) = defaults {
-            line(format!("\ndefaults:\n{}", serde_yaml::to_string(&defaults)?.trim_end()))?;
+            let settings = annotated(entry.name, &entry.schema().to_value(), &defaults);
+            line(format!("\nits settings in a suite, with their defaults:\n\n{settings}"))?;
         }
+        line("\n`--output json` gives the JSON Schema")?;
     }
     Ok(exit::OK)
 }

@@ -11,6 +11,7 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod settings;
 mod status;
 mod suite;
 

@@ -17,7 +17,7 @@ use apical_algorithms::{
     rule::{self, Lesson, RuleEntry},
 };
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A decoded value, with where it stands and the axis values that led to it.
 #[derive(Debug)]
@@ -235,7 +235,11 @@ fn report(node: &Node, at: Span, problems: Vec<Problem>, issues: &mut Vec<Issue>
 
 /// Whether architectures fit datasets, and rules architectures; layers are worked out once for each pair.
 #[derive(Debug, Default)]
-pub(super) struct Fits(BTreeMap<(String, [i64; 3], i64), Planned>);
+pub(super) struct Fits {
+    layers: BTreeMap<(String, [i64; 3], i64), Planned>,
+    /// What has been reported of rules, so that each refusal is told of the first dataset only.
+    refused: BTreeSet<(String, String, String)>,
+}
 
 /// The layers of an architecture for images of one shape, or the first that does not fit.
 type Planned = Result<Vec<LayerPlan>, ShapeError>;
@@ -281,12 +285,16 @@ impl Fits {
         let inputs = facts.inputs(dataset.value.normalization);
         let lesson = Lesson { layers, loss, inputs, regression: facts.regression };
         let AlgorithmSpec { rule, config } = &algorithm.value;
-        if let Some(reason) = rule::find(rule).and_then(|entry| entry.refusal(config.clone(), &lesson)) {
+        let refusal = rule::find(rule).and_then(|entry| entry.refusal(config.clone(), &lesson));
+        let Some(refusal) = refusal else { return };
+        let told = (label.to_owned(), architecture_label.to_owned(), refusal.to_string());
+        if self.refused.insert(told) {
             let dataset = &dataset.value.name;
             let message = format!(
-                "`{label}` can't teach the architecture `{architecture_label}` on `{dataset}`: {reason}"
+                "`{label}` can't teach the architecture `{architecture_label}` on `{dataset}`: {refusal}"
             );
-            issues.push(Issue::new(algorithm.at, message).help(format!(
+            let at = if refusal.path.is_empty() { algorithm.at } else { algorithm.place(&refusal.path) };
+            issues.push(Issue::new(at, message).help(format!(
                 "or leave the pair out: `exclude: [{{algorithm: {label}, architecture: {architecture_label}}}]`"
             )));
         }
@@ -294,6 +302,6 @@ impl Fits {
 
     fn layers(&mut self, architecture: &Part<Architecture>, facts: Facts) -> &Planned {
         let key = (architecture.node.to_json().to_string(), facts.shape, facts.classes);
-        self.0.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes))
+        self.layers.entry(key).or_insert_with(|| architecture.value.plan(facts.shape, facts.classes))
     }
 }

@@ -33,7 +33,7 @@ pub enum InterneuronPlasticity {
     Tied,
     /// They learn by their local rule.
     Plastic,
-    /// As the initial state, or the passes before the first epoch, have left them.
+    /// As the initial state has left them; or, with `pretraining_epochs`, as they have learned in those.
     Fixed,
 }
 
@@ -184,7 +184,7 @@ pub struct Config {
     pub mixing: Mixing,
     /// Conductances.
     pub conductances: Conductances,
-    /// Reversal potentials of the teaching current.
+    /// Reversal potentials of the teaching current; two-step learning has none, and only recorded potentials show them.
     pub reversal_potentials: Reversal,
     /// What rates a label stands for.
     pub targets: Targets,
@@ -262,16 +262,17 @@ impl Config {
     }
 
     /// Why a label's rates can't be taught by conductances, if so.
-    pub fn unreachable_target(&self) -> Option<String> {
+    pub fn unreachable_target(&self) -> Option<Problem> {
         let Reversal { excitatory, inhibitory } = self.reversal_potentials;
         let targets = [("class", self.targets.class), ("others", self.targets.others)];
         let potentials = targets.map(|(name, rate)| (name, rate, self.transfer.potential(rate)));
         let beyond = |potential: f64| !(inhibitory..=excitatory).contains(&potential);
         let (name, rate, potential) = potentials.into_iter().find(|(_, _, potential)| beyond(*potential))?;
-        Some(format!(
-            "the rate {rate} of `targets.{name}` is the potential {potential:.3}, beyond the `reversal_potentials` of {inhibitory} \
-             and {excitatory}, where a conductance would be negative; choose another rate or wider reversal potentials"
-        ))
+        let message = format!(
+            "is the rate {rate}, the potential {potential:.3}, beyond the `reversal_potentials` of {inhibitory} and {excitatory}, \
+             where a conductance would be negative; choose another rate or wider reversal potentials"
+        );
+        Some(Problem::at(format!("targets.{name}"), message))
     }
 
     fn value_problems(&self) -> Vec<Problem> {
@@ -331,7 +332,11 @@ impl Config {
             ("plasticity_time_constant", time.plasticity_time_constant),
         ] {
             let fine = value == 0.0 || (value >= time.time_step && value.is_finite());
-            check(fine, key, "must be 0, for no filter, or at least the `time_step`");
+            let message = format!(
+                "is {value} ms, and must be 0, for no filter, or at least the `time_step` of {} ms",
+                time.time_step
+            );
+            check(fine, key, &message);
         }
         check(
             time.pattern_duration.is_finite() && time.pattern_duration >= time.time_step,
@@ -341,7 +346,10 @@ impl Config {
         check(
             time.plasticity_lag >= 0.0 && time.plasticity_lag + time.time_step <= time.pattern_duration,
             "plasticity_lag",
-            "must be 0 or more, and end before `pattern_duration` does, or nothing is learned",
+            &format!(
+                "is {} ms, and must be 0 or more and end before the `pattern_duration` of {} ms does, or nothing is learned",
+                time.plasticity_lag, time.pattern_duration
+            ),
         );
         check(time.noise >= 0.0 && time.noise.is_finite(), "noise", "must be 0 or more");
         problems
@@ -371,6 +379,37 @@ impl Config {
             "time_course.noise",
             "must be 0 with `dynamics: two-step`, which has no time for noise to come in: set `dynamics: full`",
         );
+        let frozen = self.layer_rates.as_ref().is_some_and(|rates| rates.iter().all(|rate| *rate == 0.0));
+        check(
+            !frozen || self.top_down == TopDown::Learned || !self.is_all_tied(),
+            "layer_rates",
+            "can't all be 0 where nothing else learns",
+        );
+        let pretrained = self.pretraining_epochs > 0;
+        let learns = |synapses| match synapses {
+            InterneuronPlasticity::Plastic => true,
+            InterneuronPlasticity::Fixed => pretrained,
+            InterneuronPlasticity::Tied => false,
+        };
+        for (path, rates, learns, switch) in [
+            (
+                "interneuron_rates",
+                &self.interneuron_rates,
+                learns(self.pyramidal_to_interneuron),
+                "pyramidal_to_interneuron: plastic",
+            ),
+            (
+                "apical_rates",
+                &self.apical_rates,
+                learns(self.interneuron_to_pyramidal),
+                "interneuron_to_pyramidal: plastic",
+            ),
+            ("top_down_rates", &self.top_down_rates, self.top_down == TopDown::Learned, "top_down: learned"),
+        ] {
+            let message =
+                format!("has no effect where these synapses don't learn: leave it out, or set `{switch}`");
+            check(rates.is_none() || learns, path, &message);
+        }
         let fastest = Membrane::new(self).fastest();
         check(
             self.time_course.time_step * fastest <= 1.0 || !fastest.is_finite(),

@@ -30,6 +30,7 @@ use self::{
     transfer::target_potentials,
 };
 use crate::{
+    Problem,
     direction::Direction,
     loss::Loss,
     network::Network,
@@ -91,26 +92,22 @@ impl Registered for Microcircuit {
         Self { config, membrane, circuits, plasticity, early_plasticity }
     }
 
-    fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<String> {
-        if let Some(pooled) = lesson.layers.iter().find(|layer| layer.pool.is_some()) {
-            return Some(format!(
-                "layer `{}` is pooled, and the circuit has no pyramidal cells that would pool; shrink its feature maps by a \
-                 `stride` instead",
-                pooled.name
-            ));
-        }
-        let wrong = config.rates(lesson.layers.len()).into_iter().find_map(|(name, rates, wanted)| {
-            let given = rates.as_ref()?.len();
-            (given != wanted).then_some((name, given, wanted))
-        });
-        if let Some((name, given, wanted)) = wrong {
-            return Some(format!(
-                "`{name}` has {given} values, and this network needs {wanted}, from the input on"
-            ));
-        }
+    fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<Problem> {
+        let layers = lesson.layers.len();
+        let wrong_count = || {
+            let refuse = |(name, rates, wanted): (&str, &Option<Vec<f64>>, usize)| {
+                let of = if wanted == layers { "layer, the output included" } else { "hidden layer" };
+                Lesson::refuse_count(name, rates.as_ref(), wanted, of)
+            };
+            config.rates(layers).into_iter().find_map(refuse)
+        };
         // A regression brings its own potentials, and two-step dynamics have no conductances.
         let teaches_rates = config.dynamics == Dynamics::Full && !lesson.regression;
-        config.unreachable_target().filter(|_| teaches_rates)
+        let unreachable = || config.unreachable_target().filter(|_| teaches_rates);
+        lesson
+            .refuse_pools("the circuit has no pyramidal cells that would pool")
+            .or_else(wrong_count)
+            .or_else(unreachable)
     }
 }
 

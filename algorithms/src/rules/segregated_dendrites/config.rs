@@ -100,7 +100,7 @@ pub struct Config {
     pub weight_optimization: bool,
     /// For each layer, from the input to the output, a factor on the learning rate; by default 1.
     pub layer_rates: Option<Vec<f64>>,
-    /// `dt`, time step, ms.
+    /// `dt`, time step, ms; at most 1.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub time_step: f64,
     /// How long a spike is remembered by the synapses, ms.
@@ -256,6 +256,8 @@ impl RuleConfig for Config {
         }
         let rates = self.layer_rates.as_deref().unwrap_or_default();
         check(rates.iter().all(|rate| not_negative(*rate)), "layer_rates", "must each be 0 or more");
+        let moves = rates.iter().any(|rate| *rate > 0.0);
+        check(self.layer_rates.is_none() || moves, "layer_rates", "can't all be 0, or nothing learns");
         let reversals = (self.inhibitory_reversal, self.excitatory_reversal);
         check(
             reversals.0 < reversals.1 && reversals.0.is_finite() && reversals.1.is_finite(),
@@ -300,6 +302,23 @@ impl Config {
             "feedback_learning_rate",
             "must be greater than 0 with `learned_feedback`; leave that out for fixed feedback weights",
         );
+        let default = Self::default();
+        for (path, changed) in [
+            ("spike_memory", self.spike_memory != default.spike_memory),
+            ("synaptic_time_constant", self.synaptic_time_constant != default.synaptic_time_constant),
+        ] {
+            check(
+                spiking || !changed,
+                path,
+                "has no effect where nothing spikes: leave it out, or set `mode: spiking`",
+            );
+        }
+        check(
+            self.learned_feedback
+                || [0.0, default.feedback_learning_rate].contains(&self.feedback_learning_rate),
+            "feedback_learning_rate",
+            "has no effect without `learned_feedback: true`",
+        );
         check(
             self.symmetric_noise.is_none() || self.symmetric_weights == Symmetry::Noisy,
             "symmetric_noise",
@@ -310,22 +329,30 @@ impl Config {
             "phases.random",
             "has no effect where neither a soma nor a synapse has a time course; set `soma: conductances` or `mode: spiking`",
         );
+        let largest = 2.0 / Neurons::new(self).largest_conductance();
         check(
-            self.soma() == Soma::SteadyState
-                || self.time_step * Neurons::new(self).largest_conductance() < 2.0,
+            self.soma() == Soma::SteadyState || self.time_step < largest,
             "time_step",
-            "is too large for the conductances: Euler steps of a soma diverge where `time_step` times all its conductances \
-             (with 1 for the target) reaches 2",
+            &format!(
+                "must be less than {largest:.3} ms with these conductances (the leak's is 1 / `leak_time_constant`), or the \
+                 Euler steps of a soma diverge"
+            ),
         );
         let steps = self.steps();
-        for (path, length) in
-            [("phases.forward", steps.forward), ("phases.target", steps.target), ("phases.test", steps.test)]
-        {
-            check(length >= 2, path, "must be at least 2 time steps: feedback takes one to arrive");
+        let transient = steps.transient as f64 * self.time_step;
+        // A phase that isn't given is as the forward phase, or as long as it must be.
+        for (path, given, length) in [
+            ("phases.forward", true, steps.forward),
+            ("phases.target", self.phases.target.is_some(), steps.target),
+            ("phases.test", self.phases.test.is_some() || steps.test != steps.forward, steps.test),
+        ] {
+            check(!given || length >= 2, path, "must be at least 2 time steps: feedback takes one to arrive");
             check(
-                length > steps.transient,
+                !given || length > steps.transient,
                 path,
-                "must be longer than `phases.transient`, or nothing is left to average over",
+                &format!(
+                    "must be longer than `phases.transient`, {transient} ms, or nothing is left to average over; shorten that too"
+                ),
             );
         }
     }

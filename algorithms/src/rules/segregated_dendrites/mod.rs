@@ -27,6 +27,7 @@ use self::{
     simulation::{Average, Circuit, Phase, Poisson, Spikes, State, Wiring},
 };
 use crate::{
+    Problem,
     diagnostics::NeuronDiagnostics,
     direction::Direction,
     loss::{Loss, targets},
@@ -114,43 +115,33 @@ impl Registered for SegregatedDendrites {
         Self { steps: config.steps(), config, neurons, feedback }
     }
 
-    fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<String> {
-        if let Some(pooled) = lesson.layers.iter().find(|layer| layer.pool.is_some()) {
-            return Some(format!(
-                "layer `{}` is pooled, and a pool has no neurons with dendrites; shrink its feature maps by a `stride` \
-                 instead",
-                pooled.name
-            ));
+    fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<Problem> {
+        let pooled = lesson.refuse_pools("a pool has no neurons with dendrites");
+        if pooled.is_some() {
+            return pooled;
         }
         if lesson.regression {
-            return Some(
-                "its target phase drives one output neuron up and the others down, which tells a class and no values; \
-                 leave it out of regressions"
-                    .to_owned(),
-            );
+            let message = "its target phase drives one output neuron up and the others down, which tells a class and no \
+                           values; leave it out of regressions";
+            return Some(Problem::at("", message));
         }
         let (least, largest) = lesson.inputs;
         if config.spiking_feedforward() && (least < 0.0 || largest > 1.0) {
-            return Some(format!(
+            let message = format!(
                 "its inputs fire at `max_rate` times their value, which must lie between 0 and 1 and not between {least:.2} \
                  and {largest:.2}; set the dataset's `normalization: unit`, or `spiking_feedforward: false`"
-            ));
+            );
+            return Some(Problem::at("", message));
         }
         let hidden = lesson.layers.len().saturating_sub(1);
         if config.feedback == Source::LayerWise && config.apical_conductance == 0.0 && hidden > 1 {
-            return Some(
-                "with `feedback: layer-wise` a layer is told of the target only by the layer above, whose somata don't feel \
-                 it without an `apical_conductance`: below the last hidden layer nothing could learn; set one (0.05 is the \
-                 paper's), or `feedback: broadcast`"
-                    .to_owned(),
-            );
+            let message = "with `feedback: layer-wise` a layer is told of the target only by the layer above, whose somata \
+                           don't feel it without an `apical_conductance`: below the last hidden layer nothing could learn; \
+                           set one (0.05 is the paper's), or `feedback: broadcast`";
+            return Some(Problem::at("", message));
         }
-        let rates =
-            config.layer_rates.as_ref().map(Vec::len).filter(|count| *count != lesson.layers.len())?;
-        Some(format!(
-            "`layer_rates` has {rates} values for {} layers, the output included",
-            lesson.layers.len()
-        ))
+        let layers = lesson.layers.len();
+        Lesson::refuse_count("layer_rates", config.layer_rates.as_ref(), layers, "layer, the output included")
     }
 }
 
@@ -174,13 +165,12 @@ impl SegregatedDendrites {
     }
 
     /// Both phases, without simulating what can't change.
-    fn at_once(&self, network: &Network, batch: &Batch) -> Outcome {
+    fn at_once(&self, network: &Network, batch: &Batch, pathways: &[Pathway<'_>]) -> Outcome {
         let (mut layers, potential) = self.ascend(network, &batch.inputs);
         let target = targets(&batch.labels, &potential);
         // At the steady state `V = U / k_D`.
         let dendrite = &potential * (1.0 / self.neurons.output_gain());
         let target_rate = self.neurons.rate(&self.neurons.output_soma(None, &dendrite, Some(&target)));
-        let pathways = self.feedback.pathways(network);
         for (index, pathway) in pathways.iter().enumerate() {
             let own_source = index + 1 < pathways.len() && self.config.feedback == Source::LayerWise;
             let above = if own_source { index + 1 } else { layers.len() - 1 };
@@ -223,9 +213,8 @@ impl SegregatedDendrites {
     }
 
     /// Both phases, step by step from rest; lengths are drawn here where they are random.
-    fn simulate(&self, network: &Network, batch: &Batch) -> Outcome {
-        let pathways = self.feedback.pathways(network);
-        let circuit = Circuit { network, neurons: &self.neurons, pathways: &pathways, wiring: self.wiring() };
+    fn simulate(&self, network: &Network, batch: &Batch, pathways: &[Pathway<'_>]) -> Outcome {
+        let circuit = Circuit { network, neurons: &self.neurons, pathways, wiring: self.wiring() };
         let rates = self.input_rates(network, &batch.inputs);
         let mut state = State::rest(network.layers.len());
         let steps = self.steps;
@@ -259,8 +248,13 @@ impl SegregatedDendrites {
         if self.config.random_phases() { (wald() / self.neurons.dt).floor() as usize } else { 0 }
     }
 
-    fn outcome(&self, network: &Network, batch: &Batch) -> Outcome {
-        if self.is_at_once() { self.at_once(network, batch) } else { self.simulate(network, batch) }
+    /// Both phases with the feedback of one batch.
+    fn outcome(&self, network: &Network, batch: &Batch, pathways: &[Pathway<'_>]) -> Outcome {
+        if self.is_at_once() {
+            self.at_once(network, batch, pathways)
+        } else {
+            self.simulate(network, batch, pathways)
+        }
     }
 
     /// `η P`-scaled factor on a layer's error, whose sign makes it a gradient's.
@@ -371,7 +365,7 @@ fn wald() -> f64 {
 
 impl LearningRule for SegregatedDendrites {
     fn directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Step {
-        let outcome = self.outcome(network, batch);
+        let outcome = self.outcome(network, batch, &self.feedback.pathways(network));
         let directions = self.learn(network, &outcome);
         let value = loss.value(&outcome.potential, &batch.labels);
         Step { loss: value, output: outcome.potential, directions }
@@ -404,7 +398,7 @@ impl LearningRule for SegregatedDendrites {
 
     fn layer_diagnostics(&mut self, network: &Network, _: Loss, batch: &Batch) -> Vec<RuleDiagnostics> {
         let mean = |tensor: &Tensor| tensor.mean(Kind::Double).double_value(&[]);
-        let outcome = self.outcome(network, batch);
+        let outcome = self.outcome(network, batch, &self.feedback.pathways(network));
         let describe = |trace: &Trace| {
             let apical = trace.apical.as_ref();
             let neurons = NeuronDiagnostics {
@@ -422,12 +416,12 @@ impl LearningRule for SegregatedDendrites {
     /// What the output layer descends, through the rates at which both phases come to rest. Coupling from apical dendrites
     /// to somata is left out.
     fn references(&mut self, network: &Network, _: Loss, batch: &Batch) -> References {
-        let outcome = self.outcome(network, batch);
+        let pathways = self.feedback.pathways(network);
+        let outcome = self.outcome(network, batch, &pathways);
         let gradient = self.descend(network, &outcome, |index, error| {
             let above = &network.layers[index + 1];
             above.map.input_adjoint(&above.weight, error)
         });
-        let pathways: Vec<Pathway<'_>> = self.feedback.pathways(network);
         let mut output_error = None;
         let feedback_alignment = self.descend(network, &outcome, |index, error| {
             let output_error = output_error.get_or_insert_with(|| error.shallow_clone());

@@ -197,7 +197,7 @@ fn replay(case: &Case, mut config: Value) {
                 let lengths = phases.map(|steps| (steps, 34));
                 rule.phases(&circuit, &mut state, &mut source, &rates, &target, lengths)
             }
-            _ => rule.outcome(&network, &batch),
+            _ => rule.outcome(&network, &batch, &rule.feedback.pathways(&network)),
         };
         assert_as_recorded(&outcome, image);
         apply(rule.learn(&network, &outcome), case.feedback_learning_rates.as_ref());
@@ -302,7 +302,10 @@ fn what_is_not_simulated_would_not_have_changed_anything() {
             let rule = rule(config, &mut network);
             assert!(rule.is_at_once());
             let batch = random_batch(3);
-            let (short, full) = (rule.at_once(&network, &batch), rule.simulate(&network, &batch));
+            let (short, full) = (
+                rule.at_once(&network, &batch, &rule.feedback.pathways(&network)),
+                rule.simulate(&network, &batch, &rule.feedback.pathways(&network)),
+            );
             assert_near(&short.potential, &full.potential, 1e-12);
             for (short, full) in rule.learn(&network, &short).iter().zip(rule.learn(&network, &full)) {
                 assert_eq!(short.key, full.key);
@@ -325,7 +328,10 @@ fn somata_by_conductances_come_to_rest_at_the_steady_state() {
         let steady = rule(settings("steady-state"), &mut network);
         let moving = rule(settings("conductances"), &mut network);
         let batch = random_batch(3);
-        let (steady, moving) = (steady.simulate(&network, &batch), moving.simulate(&network, &batch));
+        let (steady, moving) = (
+            steady.simulate(&network, &batch, &steady.feedback.pathways(&network)),
+            moving.simulate(&network, &batch, &moving.feedback.pathways(&network)),
+        );
         assert_near(&steady.potential, &moving.potential, 1e-9);
         assert_near(&steady.target_rate, &moving.target_rate, 1e-9);
         for (steady, moving) in steady.layers.iter().zip(&moving.layers) {
@@ -358,6 +364,28 @@ fn spiking_neurons_do_on_average_what_rate_neurons_do() {
     assert!(sent < 0.1);
     assert!(potential.double_value(&[]) < 0.5);
     assert!(rate < 0.15);
+}
+
+#[test]
+fn noisy_symmetric_weights_stray_from_the_forward_weights_by_the_noise() {
+    tch::manual_seed(36);
+    let mut network = network(json!({"mlp": {"hidden": [60, 50]}}), [2, 9, 9], 10);
+    let rule = rule(
+        json!({"symmetric_weights": "noisy", "symmetric_noise": 0.2, "feedback": "layer-wise", "apical_conductance": 0.05}),
+        &mut network,
+    );
+    let [first, second] = [(); 2].map(|()| rule.feedback.pathways(&network));
+    for (index, above) in network.layers.iter().enumerate().skip(1) {
+        // What comes down from one neuron of the layer above is its row of weights.
+        let one_by_one = Tensor::eye(above.output_units(), DOUBLE);
+        let [first, second] = [&first, &second].map(|paths| paths[index - 1].carry(&one_by_one));
+        let noise = first - &above.weight;
+        let deviation = noise.std(true).double_value(&[]);
+        assert!((deviation / 0.2 - 1.0).abs() < 0.1, "{deviation}");
+        assert!(noise.mean(Kind::Double).double_value(&[]).abs() < 0.04);
+        let again = (second - &above.weight - noise).std(true).double_value(&[]);
+        assert!((again / (0.2 * 2.0_f64.sqrt()) - 1.0).abs() < 0.1, "drawn anew: {again}");
+    }
 }
 
 #[test]

@@ -110,6 +110,13 @@ impl<V: Variant> RuleConfig for Config<V> {
             }
         };
         check(self.step_size > 0.0 && self.step_size.is_finite(), "step_size", "must be greater than 0");
+        if self.first_target == FirstTarget::Label {
+            let default = V::defaults();
+            let message = "has no effect with `first_target: label`, which takes no step; leave it out";
+            check(self.step_size == default.step_size, "step_size", message);
+            let reduction = default.first_target_reduction;
+            check(self.first_target_reduction == reduction, "first_target_reduction", message);
+        }
         check(self.noise >= 0.0 && self.noise.is_finite(), "noise", "must be 0 or more");
         check(
             self.inverse_loss != InverseLoss::LDrl || self.noise > 0.0,

@@ -24,6 +24,7 @@ use self::{
     variants::Variant,
 };
 use crate::{
+    Problem,
     direction::Direction,
     initialization::Initializer,
     linear_map::{Dense, LinearMap},
@@ -88,13 +89,8 @@ impl<V: Variant> Registered for TargetPropagation<V> {
         Self { config, inverses, auxiliary }
     }
 
-    fn refusal(_: &Config<V>, lesson: &Lesson<'_>) -> Option<String> {
-        let pooled = lesson.layers.iter().find(|layer| layer.pool.is_some())?;
-        Some(format!(
-            "layer `{}` is pooled, and no inverse can tell what a pool has left out; shrink its feature maps by a \
-             `stride` instead",
-            pooled.name
-        ))
+    fn refusal(_: &Config<V>, lesson: &Lesson<'_>) -> Option<Problem> {
+        lesson.refuse_pools("no inverse can tell what a pool has left out")
     }
 }
 
