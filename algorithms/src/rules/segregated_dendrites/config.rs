@@ -304,8 +304,11 @@ impl Config {
         );
         let default = Self::default();
         for (path, changed) in [
-            ("spike_memory", self.spike_memory != default.spike_memory),
-            ("synaptic_time_constant", self.synaptic_time_constant != default.synaptic_time_constant),
+            ("spike_memory", self.spike_memory.total_cmp(&default.spike_memory).is_ne()),
+            (
+                "synaptic_time_constant",
+                self.synaptic_time_constant.total_cmp(&default.synaptic_time_constant).is_ne(),
+            ),
         ] {
             check(
                 spiking || !changed,

@@ -113,7 +113,7 @@ impl<V: Variant> RuleConfig for Config<V> {
         if self.first_target == FirstTarget::Label {
             let default = V::defaults();
             let message = "has no effect with `first_target: label`, which takes no step; leave it out";
-            check(self.step_size == default.step_size, "step_size", message);
+            check(self.step_size.total_cmp(&default.step_size).is_eq(), "step_size", message);
             let reduction = default.first_target_reduction;
             check(self.first_target_reduction == reduction, "first_target_reduction", message);
         }
