@@ -267,6 +267,7 @@ type Build = fn(Value, &mut Network, Streams) -> Result<Box<dyn LearningRule>, V
 #[derive(Debug, Clone, Copy)]
 pub struct Functions {
     schema: fn() -> Schema,
+    defaults: fn() -> Result<String, serde_json::Error>,
     resolve: fn(Value) -> Result<Value, Vec<Problem>>,
     describe: fn(Value) -> Result<String, Vec<Problem>>,
     build: Build,
@@ -278,6 +279,7 @@ impl Functions {
     pub const fn of<R: Registered>() -> Self {
         Self {
             schema: || schema_for!(R::Config),
+            defaults: || serde_json::to_string(&R::Config::default()),
             resolve: |value| {
                 let config = decode::<R::Config>(&value)?;
                 serde_json::to_value(config).map_err(|error| vec![Problem::at("", error.to_string())])
@@ -330,6 +332,14 @@ impl RuleEntry {
     /// The JSON Schema of the rule's configuration.
     pub fn schema(&self) -> Schema {
         (self.functions.schema)()
+    }
+
+    /// The default configuration as JSON text, its keys in the order in which the rule declares them.
+    ///
+    /// # Errors
+    /// If a value can't be written as JSON.
+    pub fn defaults(&self) -> Result<String, serde_json::Error> {
+        (self.functions.defaults)()
     }
 
     /// The configuration with every default filled in.

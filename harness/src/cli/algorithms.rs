@@ -42,11 +42,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         if !entry.aliases.is_empty() {
             line(format!("also called {}", entry.aliases.join(", ")))?;
         }
-        let defaults = entry.resolve(Value::Object(serde_json::Map::new()));
-        if let Ok(defaults) = defaults {
-            let settings = annotated(entry.name, &entry.schema().to_value(), &defaults);
-            line(format!("\nits settings in a suite, with their defaults:\n\n{settings}"))?;
-        }
+        let settings = annotated(entry.name, &entry.schema().to_value(), &entry.defaults()?)?;
+        line(format!("\nits settings in a suite, with their defaults:\n\n{settings}"))?;
         line("\n`--output json` gives the JSON Schema")?;
     }
     Ok(exit::OK)

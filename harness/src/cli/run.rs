@@ -104,7 +104,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
             let again: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
-            line(format!("stopped; `apical {}` goes on from here", again.join(" ")))?;
+            line(format!("stopped; `apical {}` goes on from the last checkpoints", again.join(" ")))?;
             return Ok(exit::INTERRUPTED);
         }
     }

@@ -2,37 +2,45 @@
 //! what it means and what else it can be. It can be copied into a suite as it is.
 
 use serde_json::{Map, Value};
+use serde_yaml::Value as Yaml;
 
 const WIDTH: usize = 100;
 
-/// `NAME:` and every setting below it.
-pub fn annotated(name: &str, schema: &Value, defaults: &Value) -> String {
+/// `NAME:` and every setting below it, in the order of `defaults`, which is JSON text.
+///
+/// # Errors
+/// If `defaults` is not JSON.
+pub fn annotated(name: &str, schema: &Value, defaults: &str) -> Result<String, serde_yaml::Error> {
+    // JSON is YAML, and this reader keeps the order of keys.
+    let defaults: Yaml = serde_yaml::from_str(defaults)?;
     let mut lines = vec![format!("{name}:")];
     match properties(schema, schema).filter(|properties| !properties.is_empty()) {
-        Some(properties) => describe(schema, properties, defaults, 1, &mut lines),
+        Some(properties) => describe(schema, properties, &defaults, 1, &mut lines),
         None => lines[0].push_str(" {}"),
     }
-    lines.join("\n")
+    Ok(lines.join("\n"))
 }
 
 fn describe(
     root: &Value,
     properties: &Map<String, Value>,
-    defaults: &Value,
+    defaults: &Yaml,
     depth: usize,
     lines: &mut Vec<String>,
 ) {
     let indent = "  ".repeat(depth);
-    for (key, property) in properties {
-        let default = defaults.get(key).unwrap_or(&Value::Null);
+    for (key, default) in defaults.as_mapping().into_iter().flatten() {
+        let Some((key, property)) = key.as_str().and_then(|key| Some((key, properties.get(key)?))) else {
+            continue;
+        };
         let choices = choices(root, property);
         let mut comment = text(property).or_else(|| text(resolve(root, property))).unwrap_or_default();
         if choices.len() > 1 {
-            comment = format!("{} One of: {}.", comment, choices.join(", "));
+            comment = format!("{comment} One of: {}.", choices.join(", "));
         }
         lines.extend(wrap(&comment, WIDTH - indent.len() - 2).map(|line| format!("{indent}# {line}")));
         let inner = self::properties(root, property);
-        match inner.filter(|_| default.is_object() && choices.is_empty()) {
+        match inner.filter(|_| default.is_mapping() && choices.is_empty()) {
             Some(inner) => {
                 lines.push(format!("{indent}{key}:"));
                 describe(root, inner, default, depth + 1, lines);
@@ -74,15 +82,14 @@ fn text(schema: &Value) -> Option<String> {
 }
 
 /// YAML on one line.
-fn flow(value: &Value) -> String {
+fn flow(value: &Yaml) -> String {
     match value {
-        Value::Object(fields) => {
-            let field = |(key, value): (&String, &Value)| format!("{key}: {}", flow(value));
+        Yaml::Mapping(fields) => {
+            let field = |(key, value): (&Yaml, &Yaml)| format!("{}: {}", flow(key), flow(value));
             format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Yaml::Sequence(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        other => serde_yaml::to_string(other).unwrap_or_default().trim_end().to_owned(),
     }
 }
 
@@ -106,12 +113,18 @@ mod tests {
     use apical_algorithms::rule;
     use serde_json::json;
 
+    fn shown(rule: &str) -> String {
+        let entry = rule::find(rule).expect("registered");
+        let defaults = entry.defaults().expect("they are JSON");
+        annotated(entry.name, &entry.schema().to_value(), &defaults).expect("JSON is YAML")
+    }
+
     #[test]
     fn every_rules_settings_are_shown_as_yaml_that_comes_to_the_defaults() {
         for entry in rule::registry() {
-            let defaults = entry.resolve(json!({})).expect("defaults are valid");
-            let shown = annotated(entry.name, &entry.schema().to_value(), &defaults);
+            let shown = shown(entry.name);
             let read: serde_json::Value = serde_yaml::from_str(&shown).expect("it is YAML");
+            let defaults = entry.resolve(json!({})).expect("defaults are valid");
             assert_eq!(read[entry.name], defaults, "{shown}");
             let longest = shown.lines().map(|line| line.chars().count()).max();
             assert!(longest <= Some(140), "{shown}");
@@ -120,10 +133,14 @@ mod tests {
 
     #[test]
     fn a_setting_stands_under_its_meaning_and_its_choices() {
-        let entry = rule::find("dtp").expect("registered");
-        let defaults = entry.resolve(json!({})).expect("defaults are valid");
-        let shown = annotated("dtp", &entry.schema().to_value(), &defaults);
         let expected = "  # When inverses learn. One of: parallel, alternating.\n  schedule: alternating\n";
-        assert!(shown.contains(expected), "{shown}");
+        assert!(shown("dtp").contains(expected), "{}", shown("dtp"));
+    }
+
+    #[test]
+    fn settings_stand_in_the_order_in_which_they_are_declared() {
+        let shown = shown("segregated-dendrites");
+        let place = |key: &str| shown.find(&format!("\n  {key}:"));
+        assert!(place("mode") < place("spiking_feedforward") && place("soma") < place("feedback"), "{shown}");
     }
 }
