@@ -62,7 +62,7 @@ pub struct NeuronDiagnostics {
     /// layer above, which they are to predict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interneuron_mismatch: Option<f64>,
-    /// Mean firing rate without a target: in spikes/ms of rules that have time in ms, else as a share of the largest.
+    /// Mean firing rate without a target, as a share of the largest where rates have one; no unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firing_rate: Option<f64>,
 }

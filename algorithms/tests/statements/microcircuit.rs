@@ -55,7 +55,8 @@ fn sgd(learning_rate: f64) -> OptimizerConfig {
 /// Without a target, of all hidden layers: the largest mean apical potential and the largest mismatch of interneurons.
 fn unrest(rule: &mut dyn LearningRule, network: &Network, batch: &Batch) -> (f64, f64) {
     let layers = rule.layer_diagnostics(network, LOSS, batch);
-    let neurons = layers.iter().filter_map(|layer| layer.neurons);
+    let hidden = &layers[..layers.len() - 1];
+    let neurons = hidden.iter().filter_map(|layer| layer.neurons);
     neurons.fold((0.0, 0.0), |(apical, mismatch): (f64, f64), neurons| {
         (apical.max(neurons.apical_potential.unwrap()), mismatch.max(neurons.interneuron_mismatch.unwrap()))
     })

@@ -45,6 +45,17 @@ fn wrong_options_are_named() {
             "at least",
         ),
         (json!({"layer_rates": [0.0, 0.0]}), "layer_rates", "nothing else learns"),
+        (
+            json!({"dynamics": "full", "time_course": {"noise": 0.1, "prospective": true}}),
+            "time_course.noise",
+            "leave one of the two out",
+        ),
+        (
+            json!({"mixing": {"interneuron": 0.0}, "pyramidal_to_interneuron": "plastic"}),
+            "mixing.interneuron",
+            "partner's share",
+        ),
+        (json!({"mixing": {"interneuron": 0.0}, "top_down": "learned"}), "mixing.interneuron", "by default"),
         (json!({"interneuron_rates": [1.0]}), "interneuron_rates", "pyramidal_to_interneuron: plastic"),
         (json!({"apical_rates": [1.0]}), "apical_rates", "interneuron_to_pyramidal: plastic"),
         (json!({"top_down_rates": [1.0]}), "top_down_rates", "top_down: learned"),

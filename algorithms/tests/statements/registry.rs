@@ -143,10 +143,7 @@ fn all_wrong_values_are_found_at_once() {
 fn a_rule_is_not_built_from_a_wrong_configuration() {
     let _generator = generator(111);
     let mut network = network(&json!({"mlp": {"hidden": [3]}}), SMALL_IMAGE, 2);
-    let refused = rule::find("kp").unwrap().build(
-        json!({"feedback": {"init": "zeros"}}),
-        &mut network,
-        Streams::new(0),
-    );
+    let refused =
+        rule::find("kp").unwrap().build(json!({"feedback": {"scale": "big"}}), &mut network, Streams::new(0));
     assert_eq!(refused.err().map(|problems| problems[0].path.clone()).as_deref(), Some("feedback.scale"));
 }

@@ -6,6 +6,7 @@ use crate::support::{
     network, random_batch, relative_error, rule,
 };
 use apical_algorithms::{
+    diagnostics::Probe,
     direction::{ParameterKey, Role},
     loss::{Loss, targets},
     network::Network,
@@ -255,27 +256,30 @@ fn feedback_learns_to_give_the_rate_back_as_the_plateau_potential() {
             &json!({"mlp": {"hidden": [8]}}),
         );
         let batch = random_batch(16, SMALL_IMAGE, 4);
-        let mut mismatch = || {
-            let neurons = rule.layer_diagnostics(&network, LOSS, &batch)[0].neurons.unwrap();
-            let still = neurons.apical_potential.unwrap();
-            let mut optimizers = Optimizers::new(
-                serde_json::from_value(json!({"sgd": {"learning_rate": 0.1}})).unwrap(),
-                rule.own_optimizer(),
-                None,
-            );
-            let own = rule.directions(&network, LOSS, &batch).directions;
-            let own: Vec<_> =
-                own.into_iter().filter(|direction| direction.key.role.is_of_the_rule()).collect();
-            let norm = own.iter().map(apical_algorithms::direction::Direction::squared_norm).sum::<f64>();
-            optimizers.step(own, 1.0);
-            (norm, still)
+        let own: BTreeMap<String, Tensor> = rule.parameters().into_iter().collect();
+        let hidden = &network.layers[0];
+        let inputs = batch.inputs.flatten(1, -1) * 0.2;
+        let soma = (inputs.matmul(&hidden.weight.tr()) + hidden.bias.as_ref().unwrap()) * (0.6 / 0.7);
+        let fed_back = rule.output(&network, &batch.inputs).sigmoid() * 0.2;
+        let mismatch = || {
+            let apical = fed_back.matmul(&own["0.feedback"]) + &own["0.feedback-bias"];
+            (apical.sigmoid() - soma.sigmoid() * 0.2).abs().mean(Kind::Double).double_value(&[])
         };
-        let (first, _) = mismatch();
-        let mut last = first;
+        let first = mismatch();
+        let mut optimizers = Optimizers::new(
+            serde_json::from_value(json!({"sgd": {"learning_rate": 0.1}})).unwrap(),
+            rule.own_optimizer(),
+            None,
+        );
         for _ in 0..3000 {
-            last = mismatch().0;
+            let mut own = rule.directions(&network, LOSS, &batch).directions;
+            own.retain(|direction| direction.key.role.is_of_the_rule());
+            optimizers.step(own, 1.0);
         }
-        assert!(last < 0.02 * first, "{feedback}: {first} → {last}");
+        let last = mismatch();
+        println!("{feedback}: {first} → {last}");
+        // What differs between samples of random inputs, four outputs can't tell eight neurons.
+        assert!(last < 0.12 && first > 5.0 * last, "{feedback}: {first} → {last}");
     }
 }
 
@@ -350,6 +354,22 @@ fn without_weight_optimization_forward_weights_are_the_architectures() {
     }
 }
 
+/// Where somata feel their apical dendrites, the target comes down layer by layer.
+#[test]
+fn layer_wise_feedback_through_coupled_somata_is_near_feedback_alignment_in_every_layer() {
+    let _generator = generator(520);
+    for soma in ["steady-state", "conductances"] {
+        let config = json!({"feedback": "layer-wise", "symmetric_weights": "exact", "apical_conductance": 0.05,
+            "weight_optimization": false, "soma": soma});
+        let (network, mut rule) = set_up(config, &json!({"mlp": {"hidden": [20, 15, 10]}}));
+        let mut probe = Probe::new(unit_batch(8));
+        for layer in probe.measure(&mut *rule, &network, LOSS) {
+            let angle = layer.feedback_alignment_angle.unwrap();
+            assert!(angle < 12.0, "{soma}, {}: {angle}°", layer.layer);
+        }
+    }
+}
+
 #[test]
 fn neurons_are_described_layer_by_layer() {
     let _generator = generator(515);
@@ -360,7 +380,7 @@ fn neurons_are_described_layer_by_layer() {
         for (index, layer) in described.iter().enumerate() {
             let neurons = layer.neurons.unwrap();
             let rate = neurons.firing_rate.unwrap();
-            assert!(rate > 0.0 && rate < 0.2, "{rate} spikes/ms");
+            assert!(rate > 0.0 && rate < 1.0, "{rate} of the largest");
             let hidden = index < 2;
             assert_eq!(neurons.apical_potential.is_some(), hidden);
             assert_eq!(neurons.apical_potential_with_target.is_some(), hidden);

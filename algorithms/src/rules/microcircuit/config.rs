@@ -184,7 +184,8 @@ pub struct Config {
     pub mixing: Mixing,
     /// Conductances.
     pub conductances: Conductances,
-    /// Reversal potentials of the teaching current; two-step learning has none, and only recorded potentials show them.
+    /// Reversal potentials of the teaching current. They bound what a label's rates can be with full dynamics, and change no
+    /// figure.
     pub reversal_potentials: Reversal,
     /// What rates a label stands for.
     pub targets: Targets,
@@ -378,6 +379,27 @@ impl Config {
             self.dynamics == Dynamics::Full || self.time_course.noise == 0.0,
             "time_course.noise",
             "must be 0 with `dynamics: two-step`, which has no time for noise to come in: set `dynamics: full`",
+        );
+        check(
+            self.time_course.noise == 0.0 || !self.time_course.prospective,
+            "time_course.noise",
+            "has no effect with `prospective: true`: cells then read where their potentials are heading, which noise does not \
+             change; leave one of the two out",
+        );
+        // Where an interneuron's partner has no share in it, interneurons have nothing to learn from, and the default rates
+        // of what learns beside them are 0.
+        let unpaired = self.mixing.interneuron == 0.0;
+        let by_default = [
+            (self.interneuron_to_pyramidal != InterneuronPlasticity::Tied && self.apical_rates.is_none()),
+            (self.top_down == TopDown::Learned && self.top_down_rates.is_none()),
+        ];
+        check(
+            !unpaired
+                || (self.pyramidal_to_interneuron == InterneuronPlasticity::Tied
+                    && by_default == [false, false]),
+            "mixing.interneuron",
+            "must be greater than 0 where synapses of interneurons or top-down weights learn: they learn from the partner's \
+             share, and by default at rates in proportion to it",
         );
         let frozen = self.layer_rates.as_ref().is_some_and(|rates| rates.iter().all(|rate| *rate == 0.0));
         check(

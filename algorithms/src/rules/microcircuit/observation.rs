@@ -3,6 +3,7 @@
 
 use super::{
     Microcircuit,
+    circuit::CircuitActivity,
     full::Presentation,
     two_step::{Activity, present},
 };
@@ -61,24 +62,29 @@ impl Microcircuit {
         });
         let mean = |tensor: &Tensor| Some(tensor.mean(Kind::Double).double_value(&[]));
         let describe = |index: usize| {
-            let circuit = free.circuits.get(index)?;
-            let above = &free.rates[index + 1];
-            Some(NeuronDiagnostics {
-                apical_potential: mean(&circuit.apical.abs()),
-                apical_potential_with_target: mean(&taught.circuits[index].apical.abs()),
-                interneuron_mismatch: relative(&(&circuit.rates - above), above),
-                firing_rate: self.config.transfer.largest_rate().and_then(|_| mean(&free.rates[index])),
+            let circuit = free.circuits.get(index);
+            let mismatch = |circuit: &CircuitActivity| {
+                let above = &free.rates[index + 1];
+                relative(&(&circuit.rates - above), above)
+            };
+            let largest = self.config.transfer.largest_rate().unwrap_or(1.0);
+            NeuronDiagnostics {
+                apical_potential: circuit.and_then(|circuit| mean(&circuit.apical.abs())),
+                apical_potential_with_target: circuit
+                    .and_then(|_| mean(&taught.circuits[index].apical.abs())),
+                interneuron_mismatch: circuit.and_then(mismatch),
+                firing_rate: mean(&free.rates[index]).map(|rate| rate / largest),
                 plateau_difference: None,
-            })
+            }
         };
         let layers = 0..network.layers.len();
         layers
-            .map(|index| RuleDiagnostics { neurons: describe(index), ..RuleDiagnostics::default() })
+            .map(|index| RuleDiagnostics { neurons: Some(describe(index)), ..RuleDiagnostics::default() })
             .collect()
     }
 
     /// The full dynamics, whatever the network learns by, of two cells of each area: those a third and two thirds of the way
-    /// through it, and at the output the target's largest and the one after it. An interneuron is recorded with the cell
+    /// through it, and at the output those with the largest and the least target. An interneuron is recorded with the cell
     /// of the area above that it is paired with, so the first area has none.
     pub(super) fn record(&self, network: &Network, batch: &Batch) -> VoltageTraces {
         let sample = batch.inputs.narrow(0, 0, 1);
@@ -147,9 +153,10 @@ fn probes(network: &Network, target: &Tensor) -> Vec<Probe> {
     let mut probes = Vec::new();
     for (layer, area) in network.layers.iter().enumerate() {
         let units = area.output_units() as usize;
-        let taught = target.argmax(None, false).int64_value(&[]) as usize;
         let mut neurons: Vec<usize> = if layer == output {
-            vec![taught, (taught + 1) % units]
+            [target.argmax(None, false), target.argmin(None, false)]
+                .map(|neuron| neuron.int64_value(&[]) as usize)
+                .to_vec()
         } else {
             (1..=RECORDED_CELLS).map(|cell| cell * units / (RECORDED_CELLS + 1)).collect()
         };

@@ -1,4 +1,4 @@
-//! What a suite can say about segregated dendrites: every switch and number of the paper's model. `mode` only chooses
+//! What a suite can say about segregated dendrites: every switch and number of the search space of Lange 2019. `mode` only chooses
 //! what is not said; each switch can be set apart from it.
 
 use super::neurons::Neurons;
@@ -52,14 +52,15 @@ pub enum Symmetry {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phases {
-    /// Forward phase in training, ms; by default 50, or 2 time steps where nothing has a time course.
+    /// Forward phase in training, ms; by default 50, or where nothing has a time course 2 time steps, with an
+    /// `apical_conductance` 20.
     pub forward: Option<f64>,
     /// Target phase, ms; by default as the forward phase.
     pub target: Option<f64>,
     /// Forward phase in testing, ms; by default 250, or as in training where nothing has a time course.
     pub test: Option<f64>,
-    /// Beginning of each phase that no average includes, ms; by default 30, or 1 time step where nothing has a time
-    /// course.
+    /// Beginning of each phase that no average includes, ms; by default 30, or where nothing has a time course all but the
+    /// last time step.
     pub transient: Option<f64>,
     /// Whether each training phase is longer by a number of ms drawn for each batch from the Wald distribution with mean
     /// 2 and shape 1, rounded down; by default in spiking mode.
@@ -163,6 +164,9 @@ impl Default for Config {
     }
 }
 
+/// More time steps than synapses can remember: each keeps a table of so many by so many.
+const MOST_REMEMBERED: f64 = 1000.0;
+
 /// Phases in time steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Steps {
@@ -210,14 +214,23 @@ impl Config {
         let step = self.time_step;
         let steps = |ms: f64| (ms / step).round() as usize;
         let phases = &self.phases;
-        let (forward, test, transient) =
-            if self.has_no_time_course() { (2.0 * step, None, step) } else { (50.0, Some(250.0), 30.0) };
+        // Coupled somata close a loop through all layers, which takes as many steps to come to rest as there is depth.
+        let settled = if self.apical_conductance > 0.0 { 20.0 } else { 2.0 };
+        let (forward, test, transient) = if self.has_no_time_course() {
+            (settled * step, None, None)
+        } else {
+            (50.0, Some(250.0), Some(30.0))
+        };
         let forward = phases.forward.unwrap_or(forward);
+        let target = phases.target.unwrap_or(forward);
+        let test = phases.test.or(test).unwrap_or(forward);
+        let all_but_the_last = forward.min(target).min(test) - step;
+        let transient = phases.transient.or(transient).unwrap_or(all_but_the_last);
         Steps {
             forward: steps(forward),
-            target: steps(phases.target.unwrap_or(forward)),
-            test: steps(phases.test.or(test).unwrap_or(forward)),
-            transient: steps(phases.transient.unwrap_or(transient)),
+            target: steps(target),
+            test: steps(test),
+            transient: steps(transient),
         }
     }
 }
@@ -284,6 +297,14 @@ impl Config {
             !spiking || (self.spike_memory / self.time_step).round() >= 1.0,
             "spike_memory",
             "must be at least one time step where neurons spike, or no spike has an effect",
+        );
+        check(
+            !spiking || self.spike_memory / self.time_step <= MOST_REMEMBERED,
+            "time_step",
+            &format!(
+                "must be at least {} ms with this `spike_memory`: more than {MOST_REMEMBERED} time steps can't be remembered",
+                self.spike_memory / MOST_REMEMBERED
+            ),
         );
         check(
             !spiking || (self.synaptic_time_constant - self.leak_time_constant).abs() > 1e-9,

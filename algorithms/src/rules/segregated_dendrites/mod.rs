@@ -140,6 +140,18 @@ impl Registered for SegregatedDendrites {
                            set one (0.05 is the paper's), or `feedback: broadcast`";
             return Some(Problem::at("", message));
         }
+        // The target comes down by one layer with each step.
+        let needed = hidden + 1;
+        if config.feedback == Source::LayerWise
+            && config.has_no_time_course()
+            && config.steps().target < needed
+        {
+            let least = needed as f64 * config.time_step;
+            let message = format!(
+                "must be at least {least} ms: layer by layer, the target takes {needed} steps to come down"
+            );
+            return Some(Problem::at("phases.target", message));
+        }
         let layers = lesson.layers.len();
         Lesson::refuse_count("layer_rates", config.layer_rates.as_ref(), layers, "layer, the output included")
     }
@@ -406,7 +418,7 @@ impl LearningRule for SegregatedDendrites {
                 apical_potential_with_target: apical.map(|apical| mean(&apical.target.abs())),
                 plateau_difference: apical.map(|apical| mean(&apical.plateau_difference().abs())),
                 interneuron_mismatch: None,
-                firing_rate: Some(mean(&trace.rate) / self.neurons.dt),
+                firing_rate: Some(mean(&trace.rate) / self.neurons.max_rate),
             };
             RuleDiagnostics { neurons: Some(neurons), ..RuleDiagnostics::default() }
         };

@@ -139,7 +139,7 @@ pub(super) fn gap_text(context: &Context<'_>, cell: &CellRuns<'_>) -> String {
     if cell.is_reference() {
         return "reference".to_owned();
     }
-    let Some(reference) = context.matrix.reference(cell) else { return "no BP in this suite".to_owned() };
+    let Some(reference) = context.matrix.reference(cell) else { return "no BP among these runs".to_owned() };
     let Some(gap) = cell.gap(reference) else { return "– (no common seed)".to_owned() };
     let text = format::signed_interval(gap, cell.decimals());
     if gap.n < cell.runs.len() { format!("{text} ({} of {} pairs)", gap.n, cell.runs.len()) } else { text }

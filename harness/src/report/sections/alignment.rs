@@ -84,8 +84,9 @@ pub(super) fn render(context: &Context<'_>) -> Content {
     if !content.markdown.is_empty() {
         let introduction = format!(
             "The angle between a rule's direction for a layer's weight and the true gradient of the loss, on a fixed \
-             probe batch at the ends of epochs. 0° is the gradient itself; at 90° (dashed) a direction has nothing \
-             to do with it, and beyond 90° it climbs. {BAND}\n\n",
+             probe batch at the ends of epochs; of a rule with neurons of its own, the gradient of what its output layer \
+             descends. 0° is the gradient itself; at 90° (dashed) a direction has nothing to do with it, and beyond 90° it \
+             climbs. {BAND}\n\n",
         );
         content.markdown.insert_str(0, &introduction);
     }

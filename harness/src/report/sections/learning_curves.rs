@@ -18,11 +18,6 @@ pub(super) fn render(context: &Context<'_>) -> Content {
     let mut content = Content::default();
     content.say(&format!("{BAND}\n\n"));
     for dataset in &context.matrix.datasets {
-        let validated = context
-            .matrix
-            .of_dataset(dataset)
-            .flat_map(|cell| &cell.runs)
-            .all(|run| run.epochs().iter().all(|epoch| epoch.validation.is_some()));
         let finished = |run: &&RecordedRun| run.state().is_some_and(State::is_result);
         if context
             .matrix
@@ -33,22 +28,62 @@ pub(super) fn render(context: &Context<'_>) -> Content {
             content.say(&format!("### {}\n\nNo run has finished.\n\n", escape(dataset)));
             continue;
         }
-        let split = if validated { "validation" } else { "training" };
-        content.say(&format!("### {}: {split} split\n\n", escape(dataset)));
-        if !validated {
-            content.say(
+        let split = split(context, dataset);
+        content.say(&format!("### {}: {} split\n\n", escape(dataset), split.name()));
+        content.say(match split {
+            Split::Validation => "",
+            Split::Test => {
+                "Not every run has a validation split, and the suite asks for the test split after every epoch, as the \
+                 published figures have it; nothing was selected by these.\n\n"
+            }
+            Split::Training => {
                 "Not every run has a validation split, so these are over the training batches of each epoch, \
-                 each before its update.\n\n",
-            );
-        }
-        content.show(figure(context, dataset, validated));
+                 each before its update.\n\n"
+            }
+        });
+        content.show(figure(context, dataset, split));
     }
     content
 }
 
-fn figure(context: &Context<'_>, dataset: &str, validated: bool) -> Figure {
-    let split = if validated { "validation" } else { "training" };
-    let metrics = move |epoch: &Epoch| if validated { epoch.validation } else { epoch.train };
+/// What the curves are of.
+#[derive(Debug, Clone, Copy)]
+enum Split {
+    Validation,
+    Test,
+    Training,
+}
+
+impl Split {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+            Self::Training => "training",
+        }
+    }
+
+    fn metrics(self, epoch: &Epoch) -> Option<Metrics> {
+        match self {
+            Self::Validation => epoch.validation,
+            Self::Test => epoch.test_during_training,
+            Self::Training => epoch.train,
+        }
+    }
+}
+
+/// What every epoch of every run has figures of.
+fn split(context: &Context<'_>, dataset: &str) -> Split {
+    let everywhere = |split: &Split| {
+        let runs = context.matrix.of_dataset(dataset).flat_map(|cell| &cell.runs);
+        runs.flat_map(|run| run.epochs()).all(|epoch| split.metrics(epoch).is_some())
+    };
+    [Split::Validation, Split::Test].into_iter().find(everywhere).unwrap_or(Split::Training)
+}
+
+fn figure(context: &Context<'_>, dataset: &str, split: Split) -> Figure {
+    let metrics = move |epoch: &Epoch| split.metrics(epoch);
+    let split = split.name();
     let panel = |architecture: &str, axis: &Axis, quantity: fn(Metrics) -> f64| Panel {
         title: architecture.to_owned(),
         x: Axis::linear("training samples seen").ticks(Ticks::Count).from(0.0),

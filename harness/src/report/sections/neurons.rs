@@ -99,8 +99,8 @@ fn introduction([without, with, plateau, mismatch, rate]: [bool; 5]) -> String {
     );
     tell(
         rate,
-        "- **Firing rate** without a target: in spikes/ms of rules that have time in ms, else as a share of the \
-         largest. Cells at 0 or at the largest rate learn no more.\n",
+        "- **Firing rate** without a target, as a share of the largest (of segregated dendrites `max_rate`, in spikes/ms), \
+         or as it is where rates have no bound. Cells at 0 or at the largest rate learn no more.\n",
     );
     text + "\n"
 }

@@ -15,6 +15,9 @@ pub(super) const FIGURE: &str = "voltages";
 /// Spike trains in a row; more would be a grey block.
 const TRAINS: usize = 8;
 
+/// The share of the other potentials' span below which apical ones would not be seen among them.
+const SMALL: f64 = 0.2;
+
 /// The compartments from the first drawn to the last, which is on top, in the colours of Okabe and Ito (2008).
 const COMPARTMENTS: [(Compartment, &str, Look); 5] = [
     (Compartment::Basal, "basal dendrite", solid((0x00, 0x72, 0xB2))),
@@ -62,8 +65,9 @@ pub(super) fn render(context: &Context<'_>) -> Content {
             &format!(
                 "Potentials of single neurons of {} while the network is shown the first sample of the probe batch, first \
                  without and then with its target; of the first seed that completed. A row is a neuron, on one scale before \
-                 and after training; of a layer with targets, the neurons with the highest and the lowest. Ticks are spikes, \
-                 black those of the neuron shown, grey those of others of its layer. Potentials have no unit.\n\n",
+                 and after training; an apical dendrite whose potentials are small beside the others' has a row of its own. \
+                 Of the output, the neuron that the target drives up and one that it drives down. Ticks are spikes, black \
+                 those of the neuron shown, grey those of others of its layer. Potentials have no unit.\n\n",
                 format::list(&first)
             ),
         );
@@ -105,10 +109,20 @@ fn title(epoch: &Epoch) -> String {
 fn traces(epochs: &[&Epoch]) -> Traces {
     let voltages: Vec<&VoltageTraces> = epochs.iter().copied().filter_map(traces_of).collect();
     let shown = shown(voltages[0]);
-    let row = |(layer, neuron, first): &(String, usize, bool)| Row {
-        title: format!("layer {layer}, neuron {neuron}"),
-        curves: voltages.iter().map(|recording| curves(recording, layer, *neuron)).collect(),
-        trains: voltages.iter().map(|recording| trains(recording, layer, *neuron, *first)).collect(),
+    let rows = |(layer, neuron, first): &(String, usize, bool)| -> Vec<Row> {
+        let title = format!("layer {layer}, neuron {neuron}");
+        let curves = |kept: &dyn Fn(Compartment) -> bool| -> Vec<Vec<Curve>> {
+            voltages.iter().map(|recording| curves(recording, layer, *neuron, kept)).collect()
+        };
+        let trains = voltages.iter().map(|recording| trains(recording, layer, *neuron, *first)).collect();
+        let [apical, others] = [true, false]
+            .map(|of_apical| curves(&|compartment| (compartment == Compartment::Apical) == of_apical));
+        let alone = span(&apical) < SMALL * span(&others);
+        if !alone {
+            return vec![Row { title, curves: curves(&|_| true), trains }];
+        }
+        let apical = Row { title: format!("{title}: apical dendrite"), curves: apical, trains: Vec::new() };
+        vec![Row { title, curves: others, trains }, apical]
     };
     let has = |compartment: Compartment| {
         let traces = voltages.iter().flat_map(|recording| &recording.traces);
@@ -128,12 +142,21 @@ fn traces(epochs: &[&Epoch]) -> Traces {
                 phases: recording.phases.iter().map(|phase| (phase.name.clone(), phase.end)).collect(),
             })
             .collect(),
-        rows: shown.iter().map(row).collect(),
+        rows: shown.iter().flat_map(rows).collect(),
     }
 }
 
+/// How far the finite values of a row's curves are apart; nothing where there is no curve.
+fn span(row: &[Vec<Curve>]) -> f64 {
+    let points = row.iter().flatten().flat_map(|curve| &curve.points);
+    let values = points.map(|(_, value)| *value).filter(|value| value.is_finite());
+    let (low, high) = values
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low <= high { high - low } else { f64::INFINITY }
+}
+
 /// The neurons to show, by layer, and whether each is the first of its layer: of a layer with targets those with the
-/// highest and the lowest, of others the first that was recorded.
+/// highest and the lowest, of an output without them the first two that were recorded, of others the first.
 fn shown(recording: &VoltageTraces) -> Vec<(String, usize, bool)> {
     let mut layers: Vec<&str> = Vec::new();
     for trace in &recording.traces {
@@ -146,6 +169,7 @@ fn shown(recording: &VoltageTraces) -> Vec<(String, usize, bool)> {
         finite.clone().sum::<f64>() / (finite.count().max(1) as f64)
     };
     let mut shown = Vec::new();
+    let output = layers.last().copied();
     for layer in layers {
         let of_layer = || recording.traces.iter().filter(|trace| trace.layer == layer);
         let mut targets: Vec<(f64, usize)> = of_layer()
@@ -154,7 +178,12 @@ fn shown(recording: &VoltageTraces) -> Vec<(String, usize, bool)> {
             .collect();
         targets.sort_by(|left, right| right.0.total_cmp(&left.0));
         let mut neurons: Vec<usize> = match targets.as_slice() {
-            [] => of_layer().take(1).map(|trace| trace.neuron).collect(),
+            [] => {
+                let mut recorded: Vec<usize> = of_layer().map(|trace| trace.neuron).collect();
+                recorded.dedup();
+                recorded.truncate(if Some(layer) == output { 2 } else { 1 });
+                recorded
+            }
             [first, .., last] => vec![first.1, last.1],
             [only] => vec![only.1],
         };
@@ -166,7 +195,14 @@ fn shown(recording: &VoltageTraces) -> Vec<(String, usize, bool)> {
     shown
 }
 
-fn curves(recording: &VoltageTraces, layer: &str, neuron: usize) -> Vec<Curve> {
+fn curves(
+    recording: &VoltageTraces,
+    layer: &str,
+    neuron: usize,
+    kept: &dyn Fn(Compartment) -> bool,
+) -> Vec<Curve> {
+    let before_the_last = recording.phases.iter().rev().nth(1);
+    let last_phase = before_the_last.map_or(0.0, |phase| phase.end);
     let of = |compartment: Compartment| {
         recording
             .traces
@@ -176,9 +212,12 @@ fn curves(recording: &VoltageTraces, layer: &str, neuron: usize) -> Vec<Curve> {
     let curve = |(compartment, _, look): (Compartment, &str, Look)| {
         let potential = of(compartment)?.potential.iter();
         let at = |(step, value): (usize, &f64)| ((step + 1) as f64 * recording.time_step, *value);
-        Some(Curve { look, points: potential.enumerate().map(at).collect() })
+        // Before the last phase nobody is told a target.
+        let told = if compartment == Compartment::Target { last_phase } else { 0.0 };
+        let points = potential.enumerate().map(at).filter(|(time, _)| *time > told).collect();
+        Some(Curve { look, points })
     };
-    COMPARTMENTS.into_iter().filter_map(curve).collect()
+    COMPARTMENTS.into_iter().filter(|(compartment, ..)| kept(*compartment)).filter_map(curve).collect()
 }
 
 /// The neuron's own spikes, and in the first row of a layer those of its neighbours below.
