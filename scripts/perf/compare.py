@@ -34,6 +34,7 @@ WORK = [
 ]
 # Rules with inverses: they don't teach pooled networks, and are compared where both are taught on each batch.
 TARGETS = ["tp", "dtp", "sdtp", "ao-sdtp"]
+DEEP_BATCH = 100
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -44,21 +45,40 @@ def rate(command):
     return json.loads(done.stdout)["samples_per_second"]
 
 
-def ours(architecture, optimizer, rule, options):
+def batch_of(rule, options):
+    """Rules with inverses are measured at the batch size of their papers."""
+    return DEEP_BATCH if rule in TARGETS else options.batch
+
+
+def ours(architecture, optimizer, rule, options, batch=None):
     return rate([
         STEP, "--rule", rule, "--architecture", json.dumps(architecture), "--optimizer", json.dumps(optimizer),
         "--config", json.dumps({"schedule": "parallel"} if rule in TARGETS else {}),
-        "--batch", str(options.batch), "--seconds", str(options.seconds),
+        "--batch", str(batch or batch_of(rule, options)), "--seconds", str(options.seconds),
     ])  # fmt: skip
 
 
-def pytorch(arguments, options):
+def pytorch(arguments, rule, options):
     script = [sys.executable, FOLDER / "pytorch_step.py", *arguments, "--activation", "tanh"]
-    return rate([*script, "--batch", str(options.batch), "--seconds", str(options.seconds)])
+    return rate([*script, "--batch", str(batch_of(rule, options)), "--seconds", str(options.seconds)])
 
 
 def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def compare_pytorch(options):
+    """The same step by both."""
+    print("| work | Apical samples/s | PyTorch eager samples/s | ratio |")
+    print("|---|---:|---:|---:|")
+    for name, rule, architecture, optimizer, arguments in WORK:
+        pairs = [
+            (ours(architecture, optimizer, rule, options), pytorch(arguments, rule, options))
+            for _ in range(options.rounds)
+        ]
+        ratios = [mine / theirs for mine, theirs in pairs]
+        mine, theirs = (statistics.median(column) for column in zip(*pairs))
+        print(f"| {name} | {mine:,.0f} | {theirs:,.0f} | {spread(ratios, 2)} |", flush=True)
 
 
 def compare_targets(options):
@@ -73,11 +93,18 @@ def compare_targets(options):
     print("|---|---:|---:|---:|")
     for name, optimizer in (("SGD", SGD), ("Adam", ADAM)):
         costs = [
-            ours(DEEP, optimizer, "bp", options) / ours(DEEP, optimizer, "dtp", options)
+            ours(DEEP, optimizer, "bp", options, DEEP_BATCH) / ours(DEEP, optimizer, "dtp", options)
             for _ in range(options.rounds)
         ]
         own = [cost / (dtp / backprop) for cost in costs]
         print(f"| {name} | {spread(costs, 2)} | {dtp / backprop:.2f} | {spread(own, 2)} |", flush=True)
+    print("\n| rule | cost beside bp, MLP 784-5×256-10, SGD |")
+    print("|---|---:|")
+    for rule in (rule for rule in TARGETS if rule != "dtp"):
+        costs = [
+            ours(DEEP, SGD, "bp", options, DEEP_BATCH) / ours(DEEP, SGD, rule, options) for _ in range(options.rounds)
+        ]
+        print(f"| {rule} | {spread(costs, 2)} |", flush=True)
 
 
 def compare_dendrites(options):
@@ -107,28 +134,8 @@ def compare_dendrites(options):
     print(f"\nmicrocircuit, two-step, 784-500-500-10, batch 20, beside bp (as many multiply-adds): {spread(costs, 2)}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rules", default="fa,dfa,usf,brsf,frsf,kp", help="to compare with bp; empty for none")
-    options = parser.parse_args()
-
-    print(f"batch {options.batch}, one thread, {options.rounds} rounds in turns, median (least to most)\n")
-    print("| work | Apical samples/s | PyTorch eager samples/s | ratio |")
-    print("|---|---:|---:|---:|")
-    for name, rule, architecture, optimizer, arguments in WORK:
-        pairs = [
-            (ours(architecture, optimizer, rule, options), pytorch(arguments, options))
-            for _ in range(options.rounds)
-        ]
-        ratios = [mine / theirs for mine, theirs in pairs]
-        mine, theirs = (statistics.median(column) for column in zip(*pairs))
-        print(f"| {name} | {mine:,.0f} | {theirs:,.0f} | {spread(ratios, 2)} |", flush=True)
-
-    compare_targets(options)
-    compare_dendrites(options)
+def compare_rules(options):
+    """What the rules without inverses or dendrites cost beside backpropagation."""
     rules = [rule for rule in options.rules.split(",") if rule]
     if not rules:
         return
@@ -143,6 +150,27 @@ def main():
             ]
             cells.append(spread(ratios, 2))
         print(f"| {rule} | {' | '.join(cells)} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rules", default="fa,dfa,usf,brsf,frsf,kp", help="to compare with bp; empty for none")
+    parser.add_argument("--only", choices=["pytorch", "targets", "dendrites", "rules"], help="one part of it")
+    options = parser.parse_args()
+
+    print(f"batch {options.batch}, with inverses {DEEP_BATCH}, one thread, {options.rounds} rounds in turns, median (least to most)\n")
+    parts = {
+        "pytorch": compare_pytorch,
+        "targets": compare_targets,
+        "dendrites": compare_dendrites,
+        "rules": compare_rules,
+    }
+    for name, part in parts.items():
+        if options.only in (None, name):
+            part(options)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ pub enum FirstTarget {
     /// The output's target is the label.
     Label,
     /// The output's target is a step of `step_size` down the gradient with respect to its pre-activation,
-    /// `ĥ_L = h_L − α (h_L − y)`, `h_L` being the prediction (Ernoult et al. 2022).
+    /// `â_L = a_L − α (h_L − y)`, `h_L` being the prediction; the topmost inverse reads `a_L` (Ernoult et al. 2022).
     OutputGradient,
     /// The last hidden layer's target is a step down its exact gradient, `ĥ_{L−1} = h_{L−1} − α A(θ_L)ᵀ (h_L − y)`;
     /// the output layer has no inverse (Lee et al. 2015).

@@ -96,9 +96,12 @@ impl<V: Variant> Registered for TargetPropagation<V> {
 
 impl<V: Variant> TargetPropagation<V> {
     /// What the inverse of a layer reads: its activity, which at the output is the prediction, `[batch, classes]`, and
-    /// the auxiliary units if there are any.
+    /// the auxiliary units if there are any. Where targets begin with a step on the output's pre-activation it is that.
     fn activity(&self, network: &Network, loss: Loss, index: usize, layer: &LayerTrace) -> Tensor {
         if index + 1 < network.layers.len() {
+            return layer.output.shallow_clone();
+        }
+        if self.config.first_target == FirstTarget::OutputGradient {
             return layer.output.shallow_clone();
         }
         let prediction = loss.prediction(&layer.output);
@@ -221,6 +224,9 @@ impl<V: Variant> LearningRule for TargetPropagation<V> {
     }
 
     fn own_passes(&self, epoch: usize) -> usize {
+        if self.inverses.iter().all(Option::is_none) {
+            return 0;
+        }
         let alternating = usize::from(self.config.schedule == Schedule::Alternating);
         alternating + if epoch == 0 { self.config.pretraining_epochs as usize } else { 0 }
     }

@@ -39,9 +39,16 @@ pub struct AuxiliaryOutput;
 impl Variant for Plain {
     const DIFFERENCE: bool = false;
 
-    /// Losses averaged over features: a target lies as far off as its inverse is wrong, and pulls accordingly.
+    /// Losses averaged over features: a target lies as far off as its inverse is wrong, and pulls accordingly. So a small
+    /// step is lost among what inverses get wrong.
     fn defaults() -> Config<Self> {
-        Config { local_loss_reduction: LocalLossReduction::Mean, pretraining_epochs: 5, ..difference() }
+        Config {
+            local_loss_reduction: LocalLossReduction::Mean,
+            pretraining_epochs: 5,
+            step_size: 30.0,
+            noise: 0.1,
+            ..difference()
+        }
     }
 }
 
