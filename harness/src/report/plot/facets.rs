@@ -68,7 +68,7 @@ pub struct Point {
 }
 
 const TITLE: f64 = 24.0;
-const LEFT: f64 = 58.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 const WORDS: f64 = 13.0;
