@@ -1,22 +1,25 @@
 # Thin: each target is one or two commands that also work by themselves.
-#   make bench JOBS=4        make report SUITE=suites/smoke.yaml        make bench ARGS='--filter dataset=mnist'
+#   make bench JOBS=4        make report SUITE=suites/smoke.yaml        make bench FILTER='dataset=mnist seed=0'
 
 SUITE ?= suites/quick.yaml
 JOBS  ?=
+# Of runs and their report alike, which then goes to a folder of its own.
+FILTER ?=
 ARGS  ?=
 
 # Cargo is to build against what scripts/libtorch.sh linked (.cargo/config.toml), also where LIBTORCH was how it found that:
 # one path, so going from make to plain cargo and back rebuilds nothing.
 CARGO  := env -u LIBTORCH cargo
 APICAL := $(or $(CARGO_TARGET_DIR),target)/release/apical
-RUN_OPTIONS := $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+FILTERS := $(addprefix --filter ,$(FILTER))
+RUN_OPTIONS := $(if $(JOBS),--jobs $(JOBS)) $(FILTERS) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup cargo build bench run report test lint docs perf clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: SUITE=$(SUITE)  JOBS=<runs at once>  ARGS=<options for apical>"
+	@echo "Variables: SUITE=$(SUITE)  JOBS=<runs at once>  FILTER=<dataset=mnist …>  ARGS=<options for apical>"
 
 setup: ## find or install LibTorch
 	@scripts/libtorch.sh
@@ -31,10 +34,10 @@ build: cargo setup ## compile target/release/apical
 
 bench: build ## run the suite (what is missing of it) and write its report
 	$(APICAL) run $(SUITE) $(RUN_OPTIONS)
-	$(APICAL) report $(SUITE)
+	$(APICAL) report $(SUITE) $(FILTERS)
 
 report: build ## write the suite's report again from its recorded runs
-	$(APICAL) report $(SUITE) $(ARGS)
+	$(APICAL) report $(SUITE) $(FILTERS) $(ARGS)
 
 test: lint ## formatting, lints, every test, links in the documents
 	$(CARGO) test --workspace --locked $(ARGS)

@@ -101,6 +101,22 @@ fn kill_children(parent: u32) {
     }
 }
 
+/// An orderly exit would take LibTorch down under the thread that computes, and that thread would record a failure.
+#[test]
+fn children_whose_parent_is_killed_record_no_failure() {
+    let bench = Bench::new(&ONE.replace("epochs: 3", "epochs: 2000"));
+    for round in 0..5 {
+        let mut parent = bench.start("run", &EAGER);
+        wait_until("a checkpoint is written", || attempt_file(&bench, "checkpoint.safetensors").is_some());
+        sleep(Duration::from_millis(300 + 90 * round));
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        sleep(Duration::from_millis(600));
+        let status = stdout(&bench.apical("status", &[]));
+        assert!(status.contains("interrupted") && !status.contains("failed"), "{status}");
+    }
+}
+
 #[test]
 fn a_run_that_goes_on_from_a_checkpoint_says_so() {
     let bench = Bench::new(&ONE.replace("epochs: 3", "epochs: 2000"));

@@ -97,7 +97,7 @@ fn invert(kind: &str, layer: &Layer, mut weight: Tensor, mut bias: Tensor) {
             bias.copy_(&-inverse.mv(own));
         }
         "cnn" => {
-            let inverse = layer.weight.squeeze_dims(&[2, 3]).inverse();
+            let inverse = layer.weight.squeeze_dims([2, 3]).inverse();
             weight.copy_(&inverse.tr().reshape(layer.weight.size()));
             bias.copy_(&-inverse.mv(own).reshape([-1, 1, 1]).expand_as(&bias));
         }

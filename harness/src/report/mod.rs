@@ -25,6 +25,7 @@ pub use samples::SampleSheet;
 
 use crate::record::Results;
 use anyhow::Context as _;
+use apical_algorithms::diagnostics::LayerDiagnostics;
 use matrix::Matrix;
 use plot::{Figure, Styles};
 use rayon::prelude::*;
@@ -70,9 +71,17 @@ struct Context<'r> {
 }
 
 impl Context<'_> {
-    /// The algorithms that meet an architecture on a dataset, each with its style.
-    fn panel_legend(&self, dataset: &str, architecture: &str) -> Vec<(String, plot::Style)> {
-        let cells = self.matrix.of_panel(dataset, architecture);
+    /// The algorithms that meet an architecture on a dataset and have layers with something to show, each with its style.
+    fn panel_legend(
+        &self,
+        dataset: &str,
+        architecture: &str,
+        has: impl Fn(&LayerDiagnostics) -> bool,
+    ) -> Vec<(String, plot::Style)> {
+        let cells = self.matrix.of_panel(dataset, architecture).filter(|cell| {
+            let epochs = cell.runs.iter().flat_map(|run| run.epochs());
+            epochs.flat_map(|epoch| &epoch.layers).any(&has)
+        });
         cells.map(|cell| (cell.cell.algorithm.clone(), self.styles.of(&cell.cell.algorithm))).collect()
     }
 

@@ -137,7 +137,7 @@ fn figure(
             columns,
             panel_height: 240.0,
             share_rows: true,
-            legend: context.panel_legend(dataset, architecture),
+            legend: context.panel_legend(dataset, architecture, |layer| quantity(layer).is_some()),
             rows,
         }),
     }

@@ -59,7 +59,7 @@ fn figure(context: &Context<'_>, dataset: &str, architecture: &str, names: &[Str
             columns: 3,
             panel_height: 210.0,
             share_rows: false,
-            legend: context.panel_legend(dataset, architecture),
+            legend: context.panel_legend(dataset, architecture, |_| true),
             rows,
         }),
     }

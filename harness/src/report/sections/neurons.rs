@@ -163,7 +163,7 @@ fn figure(
             columns: quantities.len().max(2),
             panel_height: 210.0,
             share_rows: apical,
-            legend: legend(context, dataset, architecture),
+            legend: context.panel_legend(dataset, architecture, |layer| layer.neurons.is_some()),
             rows: names.iter().map(row).filter(measured).collect(),
         }),
     }
@@ -180,13 +180,4 @@ fn wide<'p>(panels: impl Iterator<Item = &'p Panel>) -> bool {
     let highest = values.iter().copied().fold(0.0, f64::max);
     let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
     lowest > 0.0 && highest > LINEAR_SPAN * lowest
-}
-
-/// The algorithms that have such neurons here.
-fn legend(context: &Context<'_>, dataset: &str, architecture: &str) -> Vec<(String, plot::Style)> {
-    let cells = context.matrix.of_panel(dataset, architecture).filter(|cell| {
-        let mut layers = cell.runs.iter().flat_map(|run| run.epochs()).flat_map(|epoch| &epoch.layers);
-        layers.any(|layer| layer.neurons.is_some())
-    });
-    cells.map(|cell| (cell.cell.algorithm.clone(), context.styles.of(&cell.cell.algorithm))).collect()
 }

@@ -27,7 +27,9 @@ pub(super) fn render(context: &Context<'_>) -> Content {
                     columns: 2,
                     panel_height: 210.0,
                     share_rows: false,
-                    legend: context.panel_legend(dataset, architecture),
+                    legend: context.panel_legend(dataset, architecture, |layer| {
+                        layer.target_distance.or(layer.reconstruction_error).is_some()
+                    }),
                     rows,
                 }),
             });
