@@ -21,4 +21,5 @@ mod segregated_dendrites;
 mod segregated_dendrites_settings;
 mod support;
 mod target_propagation;
+mod target_propagation_exact;
 mod target_propagation_golden;
