@@ -126,6 +126,7 @@ impl Probe {
         let layers = network.layers.len();
         let feedback = rule.feedback_weights(network);
         let own = rule.layer_diagnostics(network, loss, &self.batch);
+        rule.rest();
         // The same draws for both: a rule's gradient is that of the very spikes and noise of its directions.
         let seed = Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
         tch::manual_seed(seed);

@@ -102,6 +102,10 @@ pub trait LearningRule {
     /// epoch's own. Epochs count from 0.
     fn begin_epoch(&mut self, _epoch: usize) {}
 
+    /// Called where the next batch doesn't follow the last: before an epoch's first one, and before one that is only
+    /// measured. Activity that the rule carries on from batch to batch is forgotten; weights stay.
+    fn rest(&mut self) {}
+
     /// How many passes over the training data come before an epoch's own, in which the rule's own parameters alone
     /// learn: its inverses, say, or its interneurons.
     fn own_passes(&self, _epoch: usize) -> usize {

@@ -227,6 +227,7 @@ impl<'a> Training<'a> {
         let batch_size = self.spec.training.batch_size as usize;
         self.streams.enter("learning", index);
         self.rule.begin_epoch(index);
+        self.rule.rest();
         let mut meter = Meter::new(self.dataset.train.labels.device());
         for (number, batch) in batches.enumerate() {
             let data::Batch { images, labels } = batch?;

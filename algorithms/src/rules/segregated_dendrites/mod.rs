@@ -9,7 +9,7 @@
 //!
 //! In rate mode without coupling from apical dendrite to soma, somata are at once where they stay, and the target phase
 //! differs from the forward phase at the output alone: one pass tells all ([`SegregatedDendrites::at_once`]). Everything
-//! else is simulated step by step.
+//! else is simulated step by step, in batches of one from where the image before has left the neurons.
 
 mod config;
 mod feedback;
@@ -67,6 +67,8 @@ struct SegregatedDendrites {
     neurons: Neurons,
     feedback: Feedback,
     steps: Steps,
+    /// Where the last image of online learning has left the neurons; none at rest.
+    state: Option<State>,
 }
 
 /// What both phases leave behind of a layer, and all that learning reads.
@@ -112,7 +114,7 @@ impl Registered for SegregatedDendrites {
             initialization::start(network, neurons.max_rate);
         }
         let feedback = Feedback::new(&config, network, neurons.max_rate);
-        Self { steps: config.steps(), config, neurons, feedback }
+        Self { steps: config.steps(), config, neurons, feedback, state: None }
     }
 
     fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<Problem> {
@@ -224,15 +226,20 @@ impl SegregatedDendrites {
         (layers, potential.unwrap_or(activity))
     }
 
-    /// Both phases, step by step from rest; lengths are drawn here where they are random.
-    fn simulate(&self, network: &Network, batch: &Batch, pathways: &[Pathway<'_>]) -> Outcome {
+    /// Both phases, step by step from `state`; lengths are drawn here where they are random.
+    fn simulate(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        pathways: &[Pathway<'_>],
+        state: &mut State,
+    ) -> Outcome {
         let circuit = Circuit { network, neurons: &self.neurons, pathways, wiring: self.wiring() };
         let rates = self.input_rates(network, &batch.inputs);
-        let mut state = State::rest(network.layers.len());
         let steps = self.steps;
         let target = targets(&batch.labels, &network_output_like(network, batch));
         let lengths = [steps.forward, steps.target].map(|length| (length + self.extra_steps(), length));
-        self.phases(&circuit, &mut state, &mut Poisson, &rates, &target, lengths)
+        self.phases(&circuit, state, &mut Poisson, &rates, &target, lengths)
     }
 
     /// A forward and a target phase from `state`, each of so many steps, of which all but the transient of so many are
@@ -260,13 +267,21 @@ impl SegregatedDendrites {
         if self.config.random_phases() { (wald() / self.neurons.dt).floor() as usize } else { 0 }
     }
 
-    /// Both phases with the feedback of one batch.
+    /// Both phases, from rest, with the feedback of one batch.
     fn outcome(&self, network: &Network, batch: &Batch, pathways: &[Pathway<'_>]) -> Outcome {
         if self.is_at_once() {
             self.at_once(network, batch, pathways)
         } else {
-            self.simulate(network, batch, pathways)
+            self.simulate(network, batch, pathways, &mut State::rest(network.layers.len()))
         }
+    }
+
+    /// Both phases of one image, from where the image before has left the neurons.
+    fn online(&mut self, network: &Network, image: &Batch) -> Outcome {
+        let mut state = self.state.take().unwrap_or_else(|| State::rest(network.layers.len()));
+        let outcome = self.simulate(network, image, &self.feedback.pathways(network), &mut state);
+        self.state = Some(state);
+        outcome
     }
 
     /// `η P`-scaled factor on a layer's error, whose sign makes it a gradient's.
@@ -377,10 +392,18 @@ fn wald() -> f64 {
 
 impl LearningRule for SegregatedDendrites {
     fn directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Step {
-        let outcome = self.outcome(network, batch, &self.feedback.pathways(network));
+        let outcome = if batch.inputs.size()[0] == 1 && !self.is_at_once() {
+            self.online(network, batch)
+        } else {
+            self.outcome(network, batch, &self.feedback.pathways(network))
+        };
         let directions = self.learn(network, &outcome);
         let value = loss.value(&outcome.potential, &batch.labels);
         Step { loss: value, output: outcome.potential, directions }
+    }
+
+    fn rest(&mut self) {
+        self.state = None;
     }
 
     /// The output's mean somatic potential `U` in the test phase: the class of the largest is the prediction.

@@ -5,7 +5,7 @@
 mod golden;
 
 use super::{
-    SegregatedDendrites,
+    Outcome, SegregatedDendrites,
     config::Config,
     initialization,
     simulation::{Circuit, Phase, Poisson, State},
@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     architecture::{Architecture, Options},
+    direction::Direction,
     linear_map::Dense,
+    loss::Loss,
     network::Network,
     randomness::Streams,
     rule::{Batch, LearningRule, Registered},
@@ -49,6 +51,11 @@ fn random_batch(samples: i64) -> Batch {
     }
 }
 
+fn from_rest(rule: &SegregatedDendrites, network: &Network, batch: &Batch) -> Outcome {
+    let mut state = State::rest(network.layers.len());
+    rule.simulate(network, batch, &rule.feedback.pathways(network), &mut state)
+}
+
 fn networks() -> [Value; 3] {
     [
         json!({"mlp": {"hidden": [7, 6]}}),
@@ -79,7 +86,7 @@ fn what_is_not_simulated_would_not_have_changed_anything() {
             let batch = random_batch(3);
             let (short, full) = (
                 rule.at_once(&network, &batch, &rule.feedback.pathways(&network)),
-                rule.simulate(&network, &batch, &rule.feedback.pathways(&network)),
+                from_rest(&rule, &network, &batch),
             );
             assert_near(&short.potential, &full.potential, 1e-12);
             for (short, full) in rule.learn(&network, &short).iter().zip(rule.learn(&network, &full)) {
@@ -106,10 +113,7 @@ fn somata_by_conductances_come_to_rest_at_the_steady_state() {
             to.copy_(&from);
         }
         let batch = random_batch(3);
-        let (steady, moving) = (
-            steady.simulate(&network, &batch, &steady.feedback.pathways(&network)),
-            moving.simulate(&network, &batch, &moving.feedback.pathways(&network)),
-        );
+        let (steady, moving) = (from_rest(&steady, &network, &batch), from_rest(&moving, &network, &batch));
         assert_near(&steady.potential, &moving.potential, 1e-9);
         assert_near(&steady.target_rate, &moving.target_rate, 1e-9);
         for (steady, moving) in steady.layers.iter().zip(&moving.layers) {
@@ -163,6 +167,57 @@ fn noisy_symmetric_weights_stray_from_the_forward_weights_by_the_noise() {
         assert!(noise.mean(Kind::Double).double_value(&[]).abs() < 0.04);
         let again = (second - &above.weight - noise).std(true).double_value(&[]);
         assert!((again / (0.2 * 2.0_f64.sqrt()) - 1.0).abs() < 0.1, "drawn anew: {again}");
+    }
+}
+
+/// Somata with a time course, and rates, so that nothing is drawn.
+fn slow() -> Value {
+    json!({"soma": "conductances", "phases": {"forward": 12, "target": 9, "transient": 4}})
+}
+
+fn apart(image: &Batch, rule: &mut SegregatedDendrites, network: &Network) -> Vec<Tensor> {
+    let directions = rule.directions(network, Loss::CrossEntropy, image).directions;
+    directions.iter().map(Direction::materialize).collect()
+}
+
+#[test]
+fn in_batches_of_one_an_image_finds_the_neurons_where_the_last_one_left_them() {
+    tch::manual_seed(23);
+    for description in networks() {
+        let mut network = network(description, [2, 9, 9], 4);
+        let mut rule = rule(slow(), &mut network);
+        let (first, second) = (random_batch(1), random_batch(1));
+        let _ = apart(&first, &mut rule, &network);
+        let online = apart(&second, &mut rule, &network);
+        let mut state = State::rest(network.layers.len());
+        let pathways = rule.feedback.pathways(&network);
+        let _ = rule.simulate(&network, &first, &pathways, &mut state);
+        let outcome = rule.simulate(&network, &second, &pathways, &mut state);
+        let expected = rule.learn(&network, &outcome);
+        for (online, expected) in online.iter().zip(&expected) {
+            assert_near(online, &expected.materialize(), 0.0);
+        }
+        rule.rest();
+        let rested = apart(&second, &mut rule, &network);
+        let change = (&online[0] - &rested[0]).abs().max().double_value(&[]);
+        assert!(change > 0.0, "the second image was shown to rested neurons");
+    }
+}
+
+#[test]
+fn a_larger_batch_and_an_image_after_a_rest_start_from_rest() {
+    tch::manual_seed(24);
+    let mut network = network(networks()[0].clone(), [2, 9, 9], 4);
+    let mut rule = rule(slow(), &mut network);
+    let (one, three) = (random_batch(1), random_batch(3));
+    let [alone, among] = [&one, &three].map(|batch| apart(batch, &mut rule, &network));
+    let _ = apart(&random_batch(1), &mut rule, &network);
+    for (before, after) in among.iter().zip(apart(&three, &mut rule, &network)) {
+        assert_near(before, &after, 0.0);
+    }
+    rule.rest();
+    for (before, after) in alone.iter().zip(apart(&one, &mut rule, &network)) {
+        assert_near(before, &after, 0.0);
     }
 }
 
