@@ -57,6 +57,19 @@ pub fn parse_device(text: &str) -> Result<Device> {
     Ok(Device::Cuda(index))
 }
 
+/// Whether `text` is a device's name, on whatever machine.
+///
+/// # Errors
+/// When it is none.
+pub fn check_name(text: &str) -> Result<()> {
+    let numbered = text.strip_prefix("cuda:").is_some_and(|number| number.parse::<usize>().is_ok());
+    ensure!(
+        numbered || matches!(text, "cpu" | "auto" | "cuda"),
+        "no device is called `{text}`: use {DEVICE_NAMES}"
+    );
+    Ok(())
+}
+
 /// Loads LibTorch's CUDA half, once for the process, and checks that a GPU is visible to it.
 ///
 /// # Errors

@@ -38,18 +38,19 @@ pub fn here(device: Device, threads: u32) -> Provenance {
         Some(gpu) => gpu.clone(),
         None => format!("{cpu}, {threads} thread{}", if threads == 1 { "" } else { "s" }),
     };
+    Provenance { cpu, gpu, device: device_name(device), threads, host_class, ..of_the_program() }
+}
+
+/// This build, now, on a machine that nothing is known of.
+pub fn of_the_program() -> Provenance {
     Provenance {
         apical_version: env!("CARGO_PKG_VERSION").to_owned(),
         git_hash: env!("APICAL_GIT_HASH").to_owned(),
         tch_version: env!("APICAL_TCH_VERSION").to_owned(),
         libtorch_version: env!("APICAL_LIBTORCH_VERSION").to_owned(),
-        cpu,
-        gpu,
-        device: device_name(device),
-        threads,
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        host_class,
         finished_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        ..Provenance::default()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One attempt at one run, in a process of its own: load, train, record, publish.
 //!
 //! The process writes its events into the attempt's folder and, line by line, to its standard output for
-//! whoever started it. While its standard input is a pipe held by its parent, it ends when the parent does.
+//! whoever started it. While its standard input is a pipe held by its parent, it ends when the parent does. Told to stop
+//! (SIGUSR1), it writes a checkpoint after the epoch that it is in, and ends without an outcome.
 
 use crate::{
     data::DataRoot,
@@ -18,6 +19,10 @@ use std::{
     io::Write,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tch::Device;
@@ -37,7 +42,14 @@ pub struct Assignment {
     pub threads: u32,
     /// Least time between checkpoints.
     pub checkpoint_interval: Duration,
+    /// Raised when it is to stop at its next checkpoint.
+    pub stop: Arc<AtomicBool>,
 }
+
+/// It was told to stop, and has: no fault of the run.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped after a checkpoint")]
+struct Stopped;
 
 /// Reads an attempt's description.
 ///
@@ -58,11 +70,12 @@ pub fn read_spec(attempt: &AttemptFolder) -> Result<RunSpec> {
     Ok(spec)
 }
 
-/// Computes the run, whatever happens writes an outcome, and publishes it if it is a result.
+/// Computes the run, whatever happens writes an outcome, and publishes it if it is a result. Nothing means that it was told to
+/// stop and did.
 ///
 /// # Errors
 /// When the outcome cannot be recorded. An error of the run itself is an outcome.
-pub fn work(assignment: &Assignment, spec: &RunSpec, events: &mut dyn Write) -> Result<State> {
+pub fn work(assignment: &Assignment, spec: &RunSpec, events: &mut dyn Write) -> Result<Option<State>> {
     let started = Instant::now();
     let id = spec.id();
     let _alive = assignment.attempt.mark_alive()?;
@@ -71,13 +84,17 @@ pub fn work(assignment: &Assignment, spec: &RunSpec, events: &mut dyn Write) -> 
 
     let trained = panic::catch_unwind(AssertUnwindSafe(|| attempt(assignment, spec, &id, events)));
     let trained = trained.unwrap_or_else(|cause| Err(anyhow::anyhow!(panic_message(cause.as_ref()))));
+    if trained.as_ref().is_err_and(|error| error.is::<Stopped>()) {
+        assignment.attempt.mark_stopped()?;
+        return Ok(None);
+    }
     let outcome = conclude(assignment, &id, started, trained);
     let state = outcome.state;
     assignment.attempt.write_outcome(&outcome)?;
     if state.is_result() {
         assignment.store.publish(&id, &assignment.attempt)?;
     }
-    Ok(state)
+    Ok(Some(state))
 }
 
 /// What an attempt measured, and how long earlier attempts had taken to where it went on.
@@ -156,6 +173,12 @@ struct Recorder<'a> {
     last_checkpoint: Instant,
 }
 
+impl Recorder<'_> {
+    fn is_stopping(&self) -> bool {
+        self.assignment.stop.load(Ordering::Relaxed)
+    }
+}
+
 impl Observer for Recorder<'_> {
     fn event(&mut self, event: Event) -> Result<()> {
         self.log.append(&event)?;
@@ -168,7 +191,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn wants_checkpoint(&mut self, _epoch: u32) -> bool {
-        self.last_checkpoint.elapsed() >= self.assignment.checkpoint_interval
+        self.is_stopping() || self.last_checkpoint.elapsed() >= self.assignment.checkpoint_interval
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
@@ -177,7 +200,7 @@ impl Observer for Recorder<'_> {
             log_line(&reason);
         }
         self.last_checkpoint = Instant::now();
-        Ok(())
+        if self.is_stopping() { Err(Stopped.into()) } else { Ok(()) }
     }
 
     fn cpu_seconds(&self) -> f64 {

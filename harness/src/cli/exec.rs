@@ -6,9 +6,14 @@ use crate::{
     record::{AttemptFolder, State, Store},
     worker::{self, Assignment},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use std::{io::stdout, path::PathBuf, time::Duration};
+use std::{
+    io::stdout,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -36,6 +41,9 @@ pub struct Arguments {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&stop))
+        .context("cannot listen for signals")?;
     if arguments.end_with_parent {
         worker::end_with_parent();
     }
@@ -49,7 +57,12 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         device: device::parse_device(&arguments.device)?,
         threads: arguments.threads,
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
+        stop,
     };
     let state = worker::work(&assignment, &spec, &mut stdout())?;
-    Ok(if matches!(state, State::Completed | State::Diverged) { exit::OK } else { exit::RUNS_FAILED })
+    Ok(match state {
+        Some(State::Completed | State::Diverged) => exit::OK,
+        Some(_) => exit::RUNS_FAILED,
+        None => exit::INTERRUPTED,
+    })
 }

@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, each thin.
 
 mod algorithms;
+mod cancel;
+mod cluster;
 mod completions;
 mod datasets;
 mod exec;
@@ -14,6 +16,7 @@ mod schema;
 mod settings;
 mod status;
 mod suite;
+mod task;
 
 use crate::{exit, suite::SuiteErrors};
 use clap::{Parser, Subcommand};
@@ -43,6 +46,8 @@ enum Command {
     Run(run::Arguments),
     /// Show the state of every run of a suite.
     Status(status::Arguments),
+    /// Cancel a suite's tasks on a cluster; what they have computed stays.
+    Cancel(cancel::Arguments),
     /// Write a suite's report from its recorded runs.
     Report(report::Arguments),
     /// Write a suite's results as tables for other programs.
@@ -58,6 +63,9 @@ enum Command {
     /// Compute one attempt at one run; what `run` starts for each.
     #[command(hide = true)]
     Exec(exec::Arguments),
+    /// Compute the runs of one task of a Slurm job array; what a submitted script starts.
+    #[command(hide = true)]
+    Task(task::Arguments),
 }
 
 /// Reads the command line, does what it says, and turns errors into messages and exit codes.
@@ -74,6 +82,8 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::execute(),
         Command::Completions(arguments) => completions::execute(&arguments),
         Command::Exec(arguments) => exec::execute(&arguments),
+        Command::Cancel(arguments) => cancel::execute(&arguments),
+        Command::Task(arguments) => task::execute(&arguments),
     };
     exit::code(result.unwrap_or_else(|error| complain(&error)))
 }

@@ -112,6 +112,7 @@ impl Watcher for RunProgress {
                 }
             }
             Notice::Event(..) => {}
+            Notice::Remark(text) => self.say(text),
             Notice::Retrying(run, outcome) => {
                 let reason = outcome.reason.as_deref().unwrap_or("no reason is known");
                 if let Some((bar, _)) = state.running.remove(&run.id) {

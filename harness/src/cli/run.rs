@@ -1,7 +1,7 @@
 //! `apical run`: computes what is missing of a suite.
 
 use super::{
-    UserError,
+    UserError, cluster,
     output::{count, duration, line},
     progress::{FetchProgress, RunProgress},
     suite::{Selected, SuiteArguments, quoted},
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     data::{self, DataRoot, Fetcher},
     device,
-    engine::local::LocalEngine,
+    engine::{local::LocalEngine, slurm::submission::TaskSettings},
     exit,
     plan::{Plan, PlannedRun},
     record::{Results, Standing, State, Store},
@@ -35,9 +35,10 @@ pub struct Arguments {
     /// Runs at once; by default as many as there are cores for their threads, or one on a GPU.
     #[arg(long, short, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// What to compute on: `cpu`, `cuda`, `cuda:N` or `auto`.
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    /// What to compute on: `cpu`, `cuda`, `cuda:N` or `auto`; by default the processor, or on a cluster the GPU that a task
+    /// asks for.
+    #[arg(long)]
+    device: Option<String>,
     /// A folder of datasets, looked into before the cache and the network.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -50,6 +51,17 @@ pub struct Arguments {
     /// Seconds after which a run is stopped, whatever the suite says.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
+    /// Where runs are computed: by processes on this machine, or by Slurm's job arrays.
+    #[arg(long, value_enum, default_value = "local", env = "APICAL_ENGINE")]
+    engine: EngineChoice,
+    #[command(flatten)]
+    cluster: cluster::ClusterArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EngineChoice {
+    Local,
+    Slurm,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
@@ -62,19 +74,40 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let timeout = arguments.timeout.or(execution.timeout_minutes.map(|minutes| minutes * 60.0));
     let timeout = timeout.map(|timeout| seconds(timeout, "the time limit")).transpose()?;
     let checkpoint_interval = seconds(arguments.checkpoint_seconds, "--checkpoint-seconds")?;
-    let device =
-        device::parse_device(&arguments.device).map_err(|error| UserError::config(format!("{error:#}")))?;
+    arguments.cluster.check(arguments.engine == EngineChoice::Slurm)?;
 
     let mut missing = missing_runs(&plan, &store)?;
     let done = plan.runs.len() - missing.len();
-    line(format!(
-        "{}: {}, {done} done, {} to compute",
-        plan.name,
-        count(plan.runs.len(), "run"),
-        missing.len()
-    ))?;
-    store.write_plan(&whole)?;
+    if !arguments.cluster.dry_run {
+        line(format!(
+            "{}: {}, {done} done, {} to compute",
+            plan.name,
+            count(plan.runs.len(), "run"),
+            missing.len()
+        ))?;
+        store.write_plan(&whole)?;
+    }
+    if arguments.engine == EngineChoice::Slurm {
+        if !arguments.cluster.dry_run && !missing.is_empty() {
+            fetch(&missing, arguments.data.clone())?;
+        }
+        let settings = TaskSettings {
+            results: std::path::absolute(store.root())?,
+            data: arguments.data.as_ref().map(std::path::absolute).transpose()?,
+            device: arguments.device.clone(),
+            threads: execution.threads,
+            timeout_seconds: timeout.map(|timeout| timeout.as_secs_f64()),
+            retries: execution.retries,
+            checkpoint_seconds: checkpoint_interval.as_secs_f64(),
+        };
+        return match cluster::run(&arguments.cluster, &plan, &store, settings, &missing)? {
+            cluster::Ended::All => conclude(plan, &store),
+            cluster::Ended::NotWaitedFor(code) => Ok(code),
+        };
+    }
     if !missing.is_empty() {
+        let device = device::parse_device(arguments.device.as_deref().unwrap_or("cpu"))
+            .map_err(|error| UserError::config(format!("{error:#}")))?;
         fetch(&missing, arguments.data.clone())?;
         let stop = stop_on_signals()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -91,6 +124,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             retries: execution.retries,
             checkpoint_interval,
             fail_fast: arguments.fail_fast,
+            grace: Duration::ZERO,
         };
         // Runs under way in another process come last: most likely they will be done by then.
         missing.sort_by_key(|run| matches!(store.standing(&run.id), Ok(Standing::Running)));
@@ -103,12 +137,17 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let results = missing.len() - missing_runs(&plan, &store)?.len();
         line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
-            let again: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
-            line(format!("stopped; `apical {}` goes on from the last checkpoints", again.join(" ")))?;
+            line(format!("stopped; `{}` goes on from the last checkpoints", this_command()))?;
             return Ok(exit::INTERRUPTED);
         }
     }
     conclude(plan, &store)
+}
+
+/// The command line, as one would type it.
+pub fn this_command() -> String {
+    let words: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
+    format!("apical {}", words.join(" "))
 }
 
 /// Says what came of it, and whether every run has a result.
@@ -135,7 +174,7 @@ pub fn state_counts(results: &Results) -> String {
 }
 
 /// The runs without a result, each id once; damaged results are set aside first.
-fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Vec<&'a PlannedRun>> {
+pub fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Vec<&'a PlannedRun>> {
     let standings: Vec<_> = plan
         .runs
         .par_iter()
@@ -162,7 +201,7 @@ fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>) -> Result<()> {
 
 /// This program's file. On Linux by way of the running process, so that a suite goes on with the program
 /// that began it when its file is replaced on the way.
-fn this_program() -> Result<PathBuf> {
+pub fn this_program() -> Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() {
         return Ok(running);
@@ -170,8 +209,14 @@ fn this_program() -> Result<PathBuf> {
     std::env::current_exe().context("cannot find this program's own file")
 }
 
+/// Has a signal raise a flag.
+pub fn stop_on(signal: i32, flag: &Arc<AtomicBool>) -> Result<()> {
+    signal_hook::flag::register(signal, Arc::clone(flag)).context("cannot listen for signals")?;
+    Ok(())
+}
+
 /// A flag that Ctrl-C and SIGTERM raise. A second Ctrl-C ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {

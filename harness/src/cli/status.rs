@@ -6,6 +6,7 @@ use super::{
     suite::{Selected, SuiteArguments},
 };
 use crate::{
+    engine::slurm::{commands::Queued, live::Live},
     exit,
     plan::Cell,
     record::{Event, Outcome, RecordedRun, Standing, Store},
@@ -30,16 +31,33 @@ struct Row<'a> {
     cell: &'a Cell,
     seed: u64,
     state: &'static str,
+    /// What Slurm says of its task, where it is in the queue.
+    cluster: Option<Task<'a>>,
     epoch: Option<u32>,
     epochs: u32,
     outcome: Option<&'a Outcome>,
     earlier_failures: &'a [Outcome],
 }
 
+/// A task of a cluster's as `--output json` gives it.
+#[derive(Serialize)]
+struct Task<'a> {
+    job: &'a str,
+    task: u32,
+    state: &'a str,
+    node: &'a str,
+    reason: &'a str,
+}
+
 pub fn execute(arguments: &Arguments) -> Result<u8> {
     let Selected { plan, store, .. } = arguments.suite.select()?;
+    let (live, silence) = match Live::look(&store, &plan.name) {
+        Ok(live) => (live, None),
+        Err(error) => (Live::default(), Some(error)),
+    };
     let results = store.results(plan)?;
-    let rows: Vec<Row<'_>> = results.runs.par_iter().map(|run| row(run, &store)).collect::<Result<_>>()?;
+    let rows: Vec<Row<'_>> =
+        results.runs.par_iter().map(|run| row(run, &store, &live)).collect::<Result<_>>()?;
     if arguments.output.output == Output::Json {
         json(&rows)?;
         return Ok(exit::OK);
@@ -50,7 +68,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let epoch = row.epoch.map_or_else(String::new, |epoch| format!("{epoch}/{}", row.epochs));
         let result = row.outcome.and_then(|outcome| outcome.result.as_ref());
         let test = result.map_or_else(String::new, |result| figure(&run.planned.spec.dataset, result.test));
-        cells.add_row([dataset, architecture, algorithm, &row.seed.to_string(), row.state, &epoch, &test]);
+        let state = state_words(row);
+        cells.add_row([dataset, architecture, algorithm, &row.seed.to_string(), &state, &epoch, &test]);
     }
     line(cells)?;
     for row in &rows {
@@ -58,13 +77,35 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             line(format!("{} {}, seed {} ({}): {reason}", row.state, row.cell, row.seed, row.id))?;
         }
     }
+    let in_queue: Vec<&Task<'_>> = rows.iter().filter_map(|row| row.cluster.as_ref()).collect();
+    if !in_queue.is_empty() {
+        let running = in_queue.iter().filter(|task| !task.node.is_empty()).count();
+        let waiting = in_queue.len() - running;
+        line(format!("on the cluster: {running} running, {waiting} waiting"))?;
+    }
+    if let Some(silence) = silence {
+        line(format!("what is queued on the cluster is not known: {silence}"))?;
+    }
     line(format!("{}: {}", count(results.runs.len(), "run"), state_counts(&results)))?;
     Ok(exit::OK)
 }
 
-fn row<'a>(run: &'a RecordedRun, store: &Store) -> Result<Row<'a>> {
+/// E.g. `running on node7`, `queued: Resources`.
+fn state_words(row: &Row<'_>) -> String {
+    match &row.cluster {
+        Some(task) if !task.node.is_empty() => format!("{} on {}", row.state, task.node),
+        Some(task) if !matches!(task.reason, "" | "None") => format!("{}: {}", row.state, task.reason),
+        _ => row.state.to_owned(),
+    }
+}
+
+fn row<'a>(run: &'a RecordedRun, store: &Store, live: &'a Live) -> Result<Row<'a>> {
+    let queued = live.of(&run.planned.id);
     let state = match store.standing(&run.planned.id)? {
-        Standing::Done(outcome) | Standing::Ended(outcome) => outcome.state.name(),
+        Standing::Done(outcome) => outcome.state.name(),
+        _ if queued.is_some_and(Queued::is_on_a_node) => "running",
+        _ if queued.is_some() => "queued",
+        Standing::Ended(outcome) => outcome.state.name(),
         Standing::Running => "running",
         Standing::Interrupted => "interrupted",
         Standing::Pending => "pending",
@@ -73,11 +114,21 @@ fn row<'a>(run: &'a RecordedRun, store: &Store) -> Result<Row<'a>> {
         Event::Epoch(epoch) => Some(epoch.epoch),
         _ => None,
     });
+    // A task of several runs goes on after this one has ended.
+    let queued = queued.filter(|_| matches!(state, "queued" | "running"));
+    let cluster = queued.map(|queued| Task {
+        job: &queued.job,
+        task: queued.task,
+        state: &queued.state,
+        node: &queued.node,
+        reason: &queued.reason,
+    });
     Ok(Row {
         id: run.planned.id.as_str(),
         cell: &run.planned.cell,
         seed: run.planned.spec.seed,
         state,
+        cluster,
         epoch,
         epochs: run.planned.spec.training.epochs,
         outcome: run.outcome.as_ref(),

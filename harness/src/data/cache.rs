@@ -222,6 +222,39 @@ pub fn verify(root: &DataRoot, entry: &DatasetEntry) -> Vec<(&'static FileEntry,
     entry.files().iter().map(check).collect()
 }
 
+/// Whether every file of `entry` can be opened here and has the right length: what a node asks before it computes.
+///
+/// # Errors
+/// The first file that is missing, unreadable or of another length.
+pub fn check_readable(entry: &DatasetEntry, root: &DataRoot) -> Result<(), DataError> {
+    let look = |path: &Path, file: &FileEntry| -> io::Result<Option<String>> {
+        let mut opened = File::open(path)?;
+        opened.read_exact(&mut [0])?;
+        let length = opened.metadata()?.len();
+        Ok((length != file.size).then(|| format!("{length} bytes instead of {}", file.size)))
+    };
+    let good = |path: &Path, file: &FileEntry| matches!(look(path, file), Ok(None));
+    for file in entry.files() {
+        if root.user_folders(entry).iter().any(|folder| good(&folder.join(file.name), file)) {
+            continue;
+        }
+        let path = root.cache_folder(entry).join(file.name);
+        let note = match look(&path, file) {
+            Ok(None) => continue,
+            Ok(note) => note,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(DataError::Read { path, source }),
+        };
+        return Err(DataError::Missing {
+            dataset: entry.name.to_owned(),
+            file: file.name.to_owned(),
+            path,
+            note,
+        });
+    }
+    Ok(())
+}
+
 /// Whether every file of `entry` is in the cache with the right length: a quick look, for lists.
 pub fn is_present(root: &DataRoot, entry: &DatasetEntry) -> bool {
     let folder = root.cache_folder(entry);

@@ -24,6 +24,7 @@ pub mod split;
 
 pub use augment::Augmenter;
 pub use batch::{Batch, Batches};
+pub use cache::check_readable;
 pub use catalog::{CATALOG, DatasetEntry, Task, find};
 pub use dataset::{Dataset, Split, load};
 pub use error::DataError;

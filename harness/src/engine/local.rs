@@ -10,6 +10,10 @@ use crate::{
     record::{AttemptFolder, Event, Outcome, Resources, Standing, State, Store, event::RECORD_FORMAT},
 };
 use anyhow::{Context, Result};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
@@ -51,6 +55,8 @@ pub struct LocalEngine {
     pub checkpoint_interval: Duration,
     /// Whether no further run is begun once one has no result.
     pub fail_fast: bool,
+    /// How long a run that is to stop may take to come to a checkpoint; it is killed at once where that is no time.
+    pub grace: Duration,
 }
 
 /// How an attempt's process ended.
@@ -214,6 +220,7 @@ impl LocalEngine {
                 }
             });
             let mut end = None;
+            let mut last_call: Option<Instant> = None;
             loop {
                 match events.recv_timeout(TICK) {
                     Ok(event) => watcher.notice(&Notice::Event(run, &event)),
@@ -229,6 +236,13 @@ impl LocalEngine {
                 };
                 if end.is_none() && reason.is_some() {
                     end = reason;
+                    last_call = Some(Instant::now());
+                    if matches!(end, Some(End::Stopped)) && !self.grace.is_zero() {
+                        let _ = signal::kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR1);
+                    }
+                }
+                let grace = if matches!(end, Some(End::Stopped)) { self.grace } else { Duration::ZERO };
+                if last_call.is_some_and(|at| at.elapsed() >= grace) {
                     // Whatever it had recorded is on the disk already.
                     let _ = child.kill();
                 }

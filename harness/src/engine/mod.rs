@@ -3,6 +3,7 @@
 
 pub mod local;
 mod memory;
+pub mod slurm;
 
 use crate::{
     plan::PlannedRun,
@@ -22,6 +23,8 @@ pub enum Notice<'a> {
     Ended(&'a PlannedRun, &'a Outcome),
     /// A run was stopped before it ended; it goes on another time.
     Stopped(&'a PlannedRun),
+    /// Something about the engine that whoever waits should know.
+    Remark(&'a str),
 }
 
 /// Somebody who watches an engine, from several threads.

@@ -2,8 +2,10 @@
 //!
 //! It is a plain value, stored beside the results, so that a report needs no suite file.
 
+mod cluster;
 mod filters;
 
+pub use cluster::{Engine, Exception, Requests, Slurm};
 pub use filters::{FilterError, Filters};
 
 use crate::spec::{RunId, RunSpec};
@@ -26,6 +28,9 @@ pub struct Plan {
     pub published: Vec<Published>,
     /// How its runs are executed; no part of any run's identity.
     pub execution: Execution,
+    /// What they ask of a cluster, where one computes them.
+    #[serde(default)]
+    pub requests: Requests,
     /// Every run, in the order of the suite: datasets, architectures, algorithms, seeds.
     pub runs: Vec<PlannedRun>,
 }

@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const STOPPED: &str = "stopped";
+
 /// The folder of one attempt at a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptFolder {
@@ -31,6 +33,35 @@ impl AttemptFolder {
     /// Where its latest checkpoint lies, if it has one.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
+    }
+
+    /// Its number among the attempts at its run. Clocks differ between machines, so their order is not told by time.
+    pub fn ordinal(&self) -> u32 {
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let number = name.strip_prefix(super::store::ORDINAL).and_then(|rest| rest.split('-').next());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// Marks that it was told to stop and did: what became of it is nobody's fault.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn mark_stopped(&self) -> Result<(), StoreError> {
+        let path = self.path.join(STOPPED);
+        File::create(&path).map(drop).at("create", &path)
+    }
+
+    /// Whether it was told to stop and did.
+    pub fn is_stopped(&self) -> bool {
+        self.path.join(STOPPED).exists()
+    }
+
+    /// The last epoch that it recorded, where it recorded any.
+    pub fn last_epoch(&self) -> Option<u32> {
+        self.readable_events().iter().rev().find_map(|event| match event {
+            Event::Epoch(epoch) => Some(epoch.epoch),
+            _ => None,
+        })
     }
 
     pub(super) fn alive_path(&self) -> PathBuf {

@@ -42,7 +42,7 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, StoreError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, StoreError> {
     let text = fs::read(path).at("read", path)?;
     serde_json::from_slice(&text).map_err(|error| StoreError::Corrupt {
         path: path.to_owned(),

@@ -14,7 +14,7 @@ use super::{
     attempt::{AttemptFolder, read_events, read_outcome},
     event::Event,
     files::{At, StoreError, read_json, sync_folder, write_atomically},
-    outcome::Outcome,
+    outcome::{Outcome, State},
     results::{RecordedRun, Results},
 };
 use crate::{
@@ -26,6 +26,9 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+
+/// What the names of attempts begin with; their number follows.
+pub(super) const ORDINAL: &str = "try-";
 
 /// The results folder.
 #[derive(Debug, Clone)]
@@ -152,7 +155,7 @@ impl Store {
         if let Some(outcome) = outcomes.find(|outcome| outcome.state.is_result()) {
             return Ok(Standing::Done(Box::new(outcome)));
         }
-        // Names begin with the time, so the last is the latest.
+        // Names begin with the attempt's number, so the last is the latest.
         Ok(match attempts.last() {
             None => Standing::Pending,
             Some(last) => match last.outcome() {
@@ -191,12 +194,42 @@ impl Store {
     /// # Errors
     /// When the folder cannot be written.
     pub fn begin(&self, spec: &RunSpec) -> Result<AttemptFolder, StoreError> {
-        let path = self.run_folder(&spec.id()).join("attempts").join(unique_name());
+        let id = spec.id();
+        let number = self.attempts(&id)?.last().map_or(0, AttemptFolder::ordinal) + 1;
+        let name = format!("{ORDINAL}{number:04}-{}", unique_name());
+        let path = self.run_folder(&id).join("attempts").join(name);
         fs::create_dir_all(&path).at("create", &path)?;
         let attempt = AttemptFolder::at(path);
         let text = serde_json::to_string_pretty(spec).expect("a run spec is plain data");
         write_atomically(&attempt.path().join("spec.json"), text.as_bytes())?;
         Ok(attempt)
+    }
+
+    /// How often in a row a run was lost, to the death of its process or its node, without getting any further. Attempts up
+    /// to the one numbered `since` don't count.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn losses(&self, id: &RunId, since: u32) -> Result<u32, StoreError> {
+        let attempts = self.attempts(id)?;
+        let mut losses = 0;
+        let mut furthest = None;
+        for attempt in attempts.iter().filter(|attempt| attempt.ordinal() > since && !attempt.is_alive()) {
+            let reached = attempt.last_epoch();
+            let advanced = reached > furthest;
+            furthest = furthest.max(reached);
+            let lost = match attempt.outcome() {
+                Some(outcome) => outcome.state == State::Lost,
+                None => !attempt.is_stopped(),
+            };
+            losses = match (lost, advanced) {
+                (true, true) => 1,
+                (true, false) => losses + 1,
+                (false, true) => 0,
+                (false, false) => losses,
+            };
+        }
+        Ok(losses)
     }
 
     /// Makes an attempt whose outcome is written the run's result. Returns false, and removes the attempt,
@@ -310,8 +343,8 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
     Ok((outcome, read_events(&folder.join("events.jsonl"))?))
 }
 
-/// A name no other attempt has, on any machine: the time, the machine, the process and a count.
-fn unique_name() -> String {
+/// A name that nothing else has, on any machine: the time, the machine, the process and a count.
+pub(crate) fn unique_name() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -4,7 +4,7 @@
 
 use crate::{
     data::DatasetSpec,
-    plan::{Cell, Execution, Firmness, PLAN_FORMAT, Plan, PlannedRun, Protocol, Published},
+    plan::{Cell, Execution, Firmness, PLAN_FORMAT, Plan, PlannedRun, Protocol, Published, Requests},
     record::{
         Epoch, Event, Metrics, Outcome, Provenance, RecordedRun, Resources, Results, RunResult, State,
         event::{EpochTiming, RECORD_FORMAT, Started},
@@ -78,6 +78,7 @@ impl Synthetic {
             description: "Made-up curves that no network has ever shown.".to_owned(),
             published: Vec::new(),
             execution: Execution::default(),
+            requests: Requests::default(),
             runs: runs.iter().map(|run| run.planned.clone()).collect(),
         };
         Results { plan, runs }

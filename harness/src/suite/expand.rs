@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     data::DatasetSpec,
-    plan::{Cell, Execution, PLAN_FORMAT, Plan, PlannedRun},
+    plan::{Cell, Engine, Exception, Execution, PLAN_FORMAT, Plan, PlannedRun, Requests, Slurm},
     spec::{AlgorithmSpec, Diagnostics, Evaluation, RunSpec, SPEC_FORMAT, Training},
 };
 use apical_algorithms::architecture::Architecture;
@@ -51,6 +51,8 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
         seeds: seeds?,
         fits: Fits::default(),
         runs: Vec::new(),
+        exceptions: Vec::new(),
+        slurm: slurm(tree),
         issues,
     };
     expansion.cross(&members);
@@ -58,6 +60,7 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
         return None;
     }
     expansion.report_unused(tree);
+    let requests = Requests { slurm: expansion.slurm, exceptions: expansion.exceptions };
     let mut runs = expansion.runs;
     runs.sort_by(|(a, _), (b, _)| a.cmp(b));
     let runs: Vec<PlannedRun> = runs.into_iter().map(|(_, run)| run).collect();
@@ -75,6 +78,7 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
         description: text("description"),
         published,
         execution,
+        requests,
         runs,
     })
 }
@@ -146,6 +150,12 @@ fn execution(tree: &Node) -> Execution {
     serde_json::from_value(node.to_json()).unwrap_or_default()
 }
 
+/// What runs ask of Slurm where no override says otherwise.
+fn slurm(tree: &Node) -> Slurm {
+    let engine = tree.get("engine").and_then(|node| serde_json::from_value::<Engine>(node.to_json()).ok());
+    engine.unwrap_or_default().slurm
+}
+
 /// Where a run stands in the order of the suite.
 type Place = [Vec<usize>; 4];
 
@@ -156,6 +166,8 @@ struct Expansion<'a> {
     seeds: Vec<u64>,
     fits: Fits,
     runs: Vec<(Place, PlannedRun)>,
+    exceptions: Vec<Exception>,
+    slurm: Slurm,
     issues: &'a mut Vec<Issue>,
 }
 
@@ -169,6 +181,7 @@ struct Combination {
     training: Vec<Part<Training>>,
     evaluation: Vec<Part<Evaluation>>,
     diagnostics: Vec<Part<Diagnostics>>,
+    engine: Vec<Part<Engine>>,
 }
 
 impl Expansion<'_> {
@@ -196,7 +209,7 @@ impl Expansion<'_> {
         overrides: &[usize],
         root: &str,
         node: Option<&Node>,
-        shape: &Shape,
+        (shape, axes): (&Shape, bool),
         at: Span,
     ) -> Vec<Variant> {
         let Some(node) = node else { return Vec::new() };
@@ -205,7 +218,7 @@ impl Expansion<'_> {
             self.overrides[*index].apply(root, &mut node, self.issues);
         }
         let known = self.issues.len();
-        let variants = walk(&node, at, shape, true, self.issues);
+        let variants = walk(&node, at, shape, axes, self.issues);
         if self.issues.len() == known { variants } else { Vec::new() }
     }
 
@@ -225,17 +238,19 @@ impl Expansion<'_> {
             .filter(|index| self.overrides[*index].selector.matches(&cell))
             .collect();
         let mut member = |root: &str, member: &Member| {
-            self.variants(&overrides, root, member.node.as_ref(), &member.shape, member.key_span)
+            self.variants(&overrides, root, member.node.as_ref(), (&member.shape, true), member.key_span)
         };
         let datasets = member("dataset", dataset);
         let architectures = member("architecture", architecture);
         let algorithms = member("algorithm", algorithm);
         let mut section = |section: &Section| {
-            self.variants(&overrides, section.name, section.node.as_ref(), &section.shape, section.key_span)
+            let shape = (&section.shape, section.axes);
+            self.variants(&overrides, section.name, section.node.as_ref(), shape, section.key_span)
         };
-        let [training, evaluation, diagnostics] = &members.sections;
+        let [training, evaluation, diagnostics, engine] = &members.sections;
         let (training_at, training) = (training.key_span, section(training));
         let (evaluation, diagnostics) = (section(evaluation), section(diagnostics));
+        let (engine_at, engine) = (engine.key_span, section(engine));
         let issues = &mut *self.issues;
         Combination {
             overrides,
@@ -247,11 +262,13 @@ impl Expansion<'_> {
             training: parts::decode(training, training_at, issues),
             evaluation: parts::decode(evaluation, Span::START, issues),
             diagnostics: parts::decode(diagnostics, Span::START, issues),
+            engine: parts::decode(engine, engine_at, issues),
         }
     }
 
     fn add_runs(&mut self, labels: [&Member; 3], [d, a, g]: [usize; 3], parts: &Combination) {
         parts::check_training(&parts.training, self.issues);
+        parts::check_engine(&parts.engine, self.issues);
         let settings = settings(&labels[2].label, g, parts);
         let mut used = false;
         for dataset in &parts.datasets {
@@ -295,6 +312,7 @@ impl Expansion<'_> {
                         setting.place.clone(),
                         Vec::new(),
                     ];
+                    self.except(&cell, &parts.engine);
                     self.add_seeds(&cell, &spec, &place);
                 }
                 if kept {
@@ -322,6 +340,15 @@ impl Expansion<'_> {
         };
         let included = self.include.is_empty() || any(&mut self.include);
         included && !any(&mut self.exclude)
+    }
+
+    /// Notes what a cell asks of a cluster, where that isn't what most do.
+    fn except(&mut self, cell: &Cell, engine: &[Part<Engine>]) {
+        let Some(slurm) = engine.first().map(|part| &part.value.slurm).filter(|slurm| **slurm != self.slurm)
+        else {
+            return;
+        };
+        self.exceptions.push(Exception { cell: cell.clone(), slurm: slurm.clone() });
     }
 
     fn add_seeds(&mut self, cell: &Cell, spec: &RunSpec, place: &Place) {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     data::DatasetSpec,
+    plan::Engine,
     spec::{Diagnostics, Evaluation, Training},
 };
 use apical_algorithms::{
@@ -36,6 +37,8 @@ pub(super) struct Section {
     pub key_span: Span,
     pub node: Option<Node>,
     pub shape: Shape,
+    /// Whether a list of values is an axis.
+    pub axes: bool,
 }
 
 /// All that is crossed.
@@ -44,8 +47,8 @@ pub(super) struct Members {
     pub datasets: Vec<Member>,
     pub architectures: Vec<Member>,
     pub algorithms: Vec<Member>,
-    /// `training`, `evaluation`, `diagnostics`.
-    pub sections: [Section; 3],
+    /// `training`, `evaluation`, `diagnostics`, `engine`.
+    pub sections: [Section; 4],
 }
 
 impl Members {
@@ -60,9 +63,11 @@ impl Members {
             }),
             algorithms: members(tree, "algorithms", issues, algorithm),
             sections: [
-                section(tree, "training", Shape::of(&schema_for!(Training)), issues),
-                section(tree, "evaluation", Shape::of(&schema_for!(Evaluation)), issues),
-                section(tree, "diagnostics", Shape::of(&schema_for!(Diagnostics)), issues),
+                section(tree, "training", Shape::of(&schema_for!(Training)), true, issues),
+                section(tree, "evaluation", Shape::of(&schema_for!(Evaluation)), true, issues),
+                section(tree, "diagnostics", Shape::of(&schema_for!(Diagnostics)), true, issues),
+                // Its shape is part of the suite's own, which has been held against it.
+                section(tree, "engine", Shape::of(&schema_for!(Engine)), false, &mut Vec::new()),
             ],
         }
     }
@@ -113,18 +118,18 @@ fn members(
     section.value.entries().iter().map(member).collect()
 }
 
-fn section(tree: &Node, name: &'static str, shape: Shape, issues: &mut Vec<Issue>) -> Section {
+fn section(tree: &Node, name: &'static str, shape: Shape, axes: bool, issues: &mut Vec<Issue>) -> Section {
     let (key_span, node) = match tree.entry(name) {
         Some(entry) => {
             let known = issues.len();
-            walk(&entry.value, entry.place(), &shape, true, issues);
+            walk(&entry.value, entry.place(), &shape, axes, issues);
             (entry.key_span, (issues.len() == known).then(|| entry.value.clone()))
         }
         // A missing `training` has been reported as such.
         None if name == "training" => (Span::START, None),
         None => (Span::START, Some(Node { span: Span::START, value: Value::Map(Vec::new()) })),
     };
-    Section { name, key_span, node, shape }
+    Section { name, key_span, node, shape, axes }
 }
 
 fn check_label(entry: &Entry, issues: &mut Vec<Issue>) {

@@ -8,8 +8,8 @@ use super::{
 };
 
 /// What an override's path may begin with.
-pub(super) const ROOTS: [&str; 6] =
-    ["dataset", "architecture", "algorithm", "training", "evaluation", "diagnostics"];
+pub(super) const ROOTS: [&str; 7] =
+    ["dataset", "architecture", "algorithm", "training", "evaluation", "diagnostics", "engine"];
 
 /// One entry of `overrides`.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     data::{Augmenter, DatasetSpec, Normalization},
+    plan::Engine,
     spec::{AlgorithmSpec, Training},
 };
 use apical_algorithms::{
@@ -180,6 +181,14 @@ pub(super) fn algorithms(
 pub(super) fn check_training(parts: &[Part<Training>], issues: &mut Vec<Issue>) {
     for part in parts {
         report(&part.node, part.at, part.value.problems(), issues);
+    }
+}
+
+/// Reports what runs can't ask of a cluster.
+pub(super) fn check_engine(parts: &[Part<Engine>], issues: &mut Vec<Issue>) {
+    for part in parts {
+        let problems = part.value.slurm.problems().into_iter().map(|problem| problem.under("slurm"));
+        report(&part.node, part.at, problems.collect(), issues);
     }
 }
 

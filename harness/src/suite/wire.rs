@@ -3,7 +3,7 @@
 //! These types exist for their JSON Schemas and for decoding; the settings of datasets, architectures,
 //! algorithms and training are checked against the schemas of their own types, with axes allowed.
 
-use crate::plan::{Execution, Firmness, Protocol};
+use crate::plan::{Engine, Execution, Firmness, Protocol};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,6 +52,9 @@ pub(super) struct Suite {
     /// How runs are executed; no part of any run's identity.
     #[serde(default)]
     pub execution: Execution,
+    /// What runs ask of a cluster; no part of any run's identity.
+    #[serde(default)]
+    pub engine: Engine,
 }
 
 /// Which runs: those that every key given matches.
@@ -74,7 +77,7 @@ pub(super) struct Override {
     /// Which runs; all of them where it is empty.
     #[serde(rename = "match")]
     pub matching: Match,
-    /// Dotted paths under `dataset`, `architecture`, `algorithm`, `training`, `evaluation` or `diagnostics`,
+    /// Dotted paths under `dataset`, `architecture`, `algorithm`, `training`, `evaluation`, `diagnostics` or `engine`,
     /// e.g. `training.batch_size: 20`.
     pub set: BTreeMap<String, Value>,
 }

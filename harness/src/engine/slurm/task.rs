@@ -1,0 +1,206 @@
+//! What one task of a job array does on its node: the runs that it was given, each in a process of its own, as the local
+//! engine has them.
+//!
+//! Slurm warns before the time limit (SIGUSR1) and before it takes the node away (SIGTERM). Runs then write a checkpoint
+//! after the epoch they are in, and the task puts itself back into the queue, where it goes on from there.
+
+use super::{
+    commands,
+    submission::{Assigned, Submission},
+    verdict,
+};
+use crate::{
+    data::{self, DataRoot},
+    device,
+    engine::{Notice, Watcher, local::LocalEngine},
+    plan::PlannedRun,
+    record::{AttemptFolder, State, Store},
+};
+use anyhow::{Context, Result};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Where a task is, as Slurm tells it in the environment.
+#[derive(Debug)]
+pub struct Place {
+    /// Id of the array.
+    pub job: String,
+    /// Index in it.
+    pub index: u32,
+    /// The node.
+    pub node: String,
+}
+
+impl Place {
+    /// From the variables that Slurm sets.
+    ///
+    /// # Errors
+    /// Outside of a job array.
+    pub fn from_env() -> Result<Self> {
+        let var = |name: &str| {
+            std::env::var(name)
+                .with_context(|| format!("{name} is not set: this is for tasks of Slurm's job arrays"))
+        };
+        Ok(Self {
+            job: var("SLURM_ARRAY_JOB_ID")?,
+            index: var("SLURM_ARRAY_TASK_ID")?.parse().context("SLURM_ARRAY_TASK_ID is no index")?,
+            node: var("SLURMD_NODENAME").unwrap_or_else(|_| "its node".to_owned()),
+        })
+    }
+}
+
+/// What Slurm wants of a task.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// It is to come to an end.
+    pub stop: Arc<AtomicBool>,
+    /// Its time is nearly up.
+    pub time_is_up: Arc<AtomicBool>,
+}
+
+/// Computes the runs of a task that have no result yet. Returns how many ended without one.
+///
+/// # Errors
+/// When the submission cannot be read, or the results folder not be used.
+pub fn work(
+    folder: &Path,
+    array: usize,
+    place: &Place,
+    signals: &Signals,
+    program: PathBuf,
+    watcher: &dyn Watcher,
+) -> Result<usize> {
+    let submission = Submission::read(folder)?;
+    let settings = submission.settings();
+    let slurm = &submission.arrays().get(array).context("there is no such array in the submission")?.slurm;
+    let store = Store::new(&settings.results);
+    let root = DataRoot::from_env(settings.data.clone())?;
+    let assigned = submission.assigned(array, place.index as usize)?;
+    let mut without_result = 0;
+    let mut runs: Vec<&Assigned> = Vec::new();
+    for assigned in &assigned {
+        let id = &assigned.run.id;
+        store.repair(id)?;
+        if store.outcome(id)?.is_some() {
+            continue;
+        }
+        let losses = store.losses(id, assigned.since)?;
+        let obstacle = if losses > settings.retries {
+            let reason = format!(
+                "it was lost {losses} times in a row without getting any further, last before it began on {}: set aside, since \
+                 it may be what kills its node",
+                place.node
+            );
+            Some(reason)
+        } else {
+            let name = &assigned.run.spec.dataset.name;
+            let checked = data::find(name).and_then(|entry| data::check_readable(entry, &root));
+            checked.err().map(|error| format!("{} has no data for it: {error}", place.node))
+        };
+        match obstacle {
+            Some(reason) => {
+                let outcome = verdict::outcome(assigned, State::Lost, reason);
+                store.begin(&assigned.run.spec)?.write_outcome(&outcome)?;
+                watcher.notice(&Notice::Ended(&assigned.run, &outcome));
+                without_result += 1;
+            }
+            None => runs.push(assigned),
+        }
+    }
+    let by_default = if slurm.gpus > 0 { "cuda" } else { "cpu" };
+    let device = settings.device.as_deref().unwrap_or(by_default);
+    let before = progress(&store, &runs);
+    let engine = LocalEngine {
+        store: store.clone(),
+        program,
+        data: settings.data.clone(),
+        device: device::parse_device(device)?,
+        jobs: slurm.runs_at_once as usize,
+        threads: settings.threads,
+        timeout: settings.timeout_seconds.map(Duration::try_from_secs_f64).transpose()?,
+        retries: settings.retries,
+        checkpoint_interval: Duration::try_from_secs_f64(settings.checkpoint_seconds)?,
+        fail_fast: false,
+        // What is left after it serves to put the task back into the queue.
+        grace: Duration::from_secs(u64::from(slurm.warning_seconds.saturating_sub(5))),
+    };
+    let stopped = Stopped { inner: watcher, runs: Mutex::default() };
+    let planned: Vec<&PlannedRun> = runs.iter().map(|assigned| &assigned.run).collect();
+    engine.run(&planned, &signals.stop, &stopped)?;
+    let unfinished: Vec<&&Assigned> =
+        runs.iter().filter(|assigned| !matches!(store.outcome(&assigned.run.id), Ok(Some(_)))).collect();
+    if !signals.stop.load(Ordering::Relaxed) || unfinished.is_empty() {
+        return Ok(without_result + unfinished.len());
+    }
+    if signals.time_is_up.load(Ordering::Relaxed) {
+        let begun = stopped.runs.lock().map(|runs| runs.clone()).unwrap_or_default();
+        let stuck = unfinished.iter().filter(|assigned| {
+            let id = &assigned.run.id;
+            begun.contains(id.as_str())
+                && reached(&store, assigned) <= before.get(id.as_str()).copied().flatten()
+        });
+        let mut ended = 0;
+        for assigned in stuck {
+            give_up(&store, assigned, slurm.time.as_deref(), watcher)?;
+            ended += 1;
+        }
+        if ended == unfinished.len() {
+            return Ok(without_result + ended);
+        }
+        commands::requeue(&format!("{}_{}", place.job, place.index))
+            .context("the task cannot be put back into the queue; `apical run` submits what is left of it")?;
+    }
+    Ok(without_result + unfinished.len())
+}
+
+/// No epoch has ended in all of a task's time: it would be so the next time too.
+fn give_up(store: &Store, assigned: &Assigned, time: Option<&str>, watcher: &dyn Watcher) -> Result<()> {
+    let reason = format!(
+        "no checkpoint was reached within a task's time limit{}, and checkpoints are written between epochs; give it more \
+         `time`",
+        time.map(|time| format!(" of {time}")).unwrap_or_default()
+    );
+    let outcome = verdict::outcome(assigned, State::TimedOut, reason);
+    let attempts = store.attempts(&assigned.run.id)?;
+    match attempts.last().filter(|attempt| attempt.outcome().is_none()) {
+        Some(attempt) => attempt.write_outcome(&outcome)?,
+        None => store.begin(&assigned.run.spec)?.write_outcome(&outcome)?,
+    }
+    watcher.notice(&Notice::Ended(&assigned.run, &outcome));
+    Ok(())
+}
+
+/// The epoch after which a run has a checkpoint, told by the events beside it: the checkpoint itself may be large.
+fn reached(store: &Store, assigned: &Assigned) -> Option<u32> {
+    let attempts = store.attempts(&assigned.run.id).unwrap_or_default();
+    let with_checkpoint = attempts.iter().filter(|attempt| attempt.checkpoint_path().exists());
+    with_checkpoint.filter_map(AttemptFolder::last_epoch).max()
+}
+
+fn progress<'a>(store: &Store, runs: &[&'a Assigned]) -> BTreeMap<&'a str, Option<u32>> {
+    runs.iter().map(|assigned| (assigned.run.id.as_str(), reached(store, assigned))).collect()
+}
+
+/// Passes everything on, and remembers which runs were stopped on the way.
+struct Stopped<'a> {
+    inner: &'a dyn Watcher,
+    runs: Mutex<std::collections::BTreeSet<String>>,
+}
+
+impl Watcher for Stopped<'_> {
+    fn notice(&self, notice: &Notice<'_>) {
+        if let Notice::Stopped(run) = notice
+            && let Ok(mut runs) = self.runs.lock()
+        {
+            runs.insert(run.id.as_str().to_owned());
+        }
+        self.inner.notice(notice);
+    }
+}

@@ -1,0 +1,200 @@
+//! What became of a run that no task has any more and that has no result: Slurm's word for it, as far as it has one, and
+//! whether to try again.
+//!
+//! | Slurm says | the run is |
+//! |---|---|
+//! | `TIMEOUT`, `DEADLINE` | tried again if it left a checkpoint, else `timed-out` |
+//! | `OUT_OF_MEMORY`, or it logged that the memory limit was exceeded | `out-of-memory` |
+//! | `CANCELLED` | as it was: somebody wanted so |
+//! | an exit code | `failed`: the program could not even begin, or not record why it ended |
+//! | `NODE_FAIL`, `BOOT_FAIL`, `PREEMPTED`, killed, or nothing | `lost`, and tried again, up to `execution.retries` times in a row |
+
+use super::{commands::Ending, submission::Assigned};
+use crate::{
+    provenance,
+    record::{AttemptFolder, Outcome, Resources, State, Store, StoreError, event::RECORD_FORMAT},
+};
+use std::path::Path;
+
+/// What to do about a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Hand it over again; why.
+    Again(String),
+    /// It has ended in this state.
+    Final(Box<Outcome>),
+    /// Somebody cancelled its task.
+    Cancelled,
+}
+
+/// Decides, and records what is to be recorded, so that whoever looks later comes to the same.
+///
+/// # Errors
+/// When the results folder cannot be read or written.
+pub fn judge(
+    store: &Store,
+    assigned: &Assigned,
+    retries: u32,
+    ending: Option<&Ending>,
+    log: &str,
+) -> Result<Verdict, StoreError> {
+    let id = &assigned.run.id;
+    let attempts = store.attempts(id)?;
+    let last = attempts.last().filter(|attempt| attempt.ordinal() > assigned.since);
+    if let Some(outcome) = last.and_then(AttemptFolder::outcome) {
+        if outcome.state == State::Lost && store.losses(id, assigned.since)? <= retries {
+            return Ok(Verdict::Again(outcome.reason.unwrap_or_default()));
+        }
+        return Ok(Verdict::Final(Box::new(outcome)));
+    }
+    if ending.is_some_and(|ending| ending.state.starts_with("CANCELLED")) {
+        return Ok(Verdict::Cancelled);
+    }
+    if last.is_some_and(AttemptFolder::is_stopped) {
+        return Ok(Verdict::Again("it was stopped after a checkpoint".to_owned()));
+    }
+    let (state, reason) = diagnose(ending, log, last.is_some_and(|last| last.checkpoint_path().exists()));
+    let outcome = outcome(assigned, state, reason.clone());
+    let attempt = match last {
+        Some(attempt) => attempt.clone(),
+        None => store.begin(&assigned.run.spec)?,
+    };
+    attempt.write_outcome(&outcome)?;
+    if state == State::Lost && store.losses(id, assigned.since)? <= retries {
+        return Ok(Verdict::Again(reason));
+    }
+    Ok(Verdict::Final(Box::new(outcome)))
+}
+
+/// An outcome that nobody was there to write.
+pub fn outcome(assigned: &Assigned, state: State, reason: String) -> Outcome {
+    Outcome {
+        format: RECORD_FORMAT,
+        id: assigned.run.id.clone(),
+        state,
+        reason: Some(reason),
+        result: None,
+        resources: Resources::default(),
+        provenance: provenance::of_the_program(),
+    }
+}
+
+fn diagnose(ending: Option<&Ending>, log: &str, has_checkpoint: bool) -> (State, String) {
+    let words = last_words(log);
+    let words = words.map(|words| format!("; its last words: {words}")).unwrap_or_default();
+    let Some(Ending { state, exit_code, node, time_limit, reason }) = ending else {
+        return (State::Lost, format!("its task has left Slurm's queue without a trace{words}"));
+    };
+    let on = if node.is_empty() { String::new() } else { format!(" on {node}") };
+    if state == "OUT_OF_MEMORY" || exceeded_memory(log) {
+        return (State::OutOfMemory, format!("Slurm: {state}{on}, memory limit exceeded{words}"));
+    }
+    match state.as_str() {
+        "TIMEOUT" | "DEADLINE" if has_checkpoint => {
+            (State::Lost, format!("Slurm: {state}{on}, after {time_limit}; it left a checkpoint"))
+        }
+        "TIMEOUT" | "DEADLINE" => (State::TimedOut, format!("Slurm: {state}{on}, after {time_limit}")),
+        "FAILED" | "COMPLETED" if !exit_code.ends_with(":0") => {
+            let signal = exit_code.rsplit(':').next().unwrap_or_default();
+            (State::Lost, format!("Slurm: {state}{on}, ended by signal {signal}{words}"))
+        }
+        "FAILED" => {
+            let code = exit_code.split(':').next().unwrap_or_default();
+            (State::Failed, format!("Slurm: {state}{on}, exit code {code}{words}"))
+        }
+        _ => {
+            let because =
+                if reason.is_empty() || reason == "None" { String::new() } else { format!(" ({reason})") };
+            (State::Lost, format!("Slurm: {state}{because}{on}{words}"))
+        }
+    }
+}
+
+/// Whether Slurm's own lines in a log say that a limit of memory ended the task.
+fn exceeded_memory(log: &str) -> bool {
+    let of_slurm = log.lines().filter(|line| line.starts_with("slurmstepd"));
+    of_slurm.map(str::to_lowercase).any(|line| {
+        line.contains("oom-kill")
+            || line.contains("oom_kill")
+            || line.contains("exceeded memory limit")
+            || line.contains("exceeded job memory limit")
+    })
+}
+
+fn last_words(log: &str) -> Option<&str> {
+    let told =
+        log.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("slurmstepd"));
+    told.or_else(|| log.lines().rev().map(str::trim).find(|line| !line.is_empty()))
+}
+
+/// The end of a log; nothing where there is none. Logs of tasks that were queued again and again grow long.
+pub fn tail(path: &Path) -> String {
+    use std::io::{Read, Seek, SeekFrom};
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(8192)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, State, diagnose};
+
+    fn ending(state: &str, exit_code: &str) -> Ending {
+        Ending {
+            state: state.into(),
+            exit_code: exit_code.into(),
+            node: "node3".into(),
+            reason: "None".into(),
+            time_limit: "00:10:00".into(),
+        }
+    }
+
+    #[test]
+    fn slurms_word_tells_the_state_and_is_passed_on() {
+        let killed_by_the_kernel = "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch. Some of the step tasks have \
+                                    been OOM Killed.\n";
+        for (state, exit_code, log, checkpoint, expected, words) in [
+            ("TIMEOUT", "0:15", "", false, State::TimedOut, "Slurm: TIMEOUT on node3, after 00:10:00"),
+            (
+                "TIMEOUT",
+                "0:15",
+                "",
+                true,
+                State::Lost,
+                "Slurm: TIMEOUT on node3, after 00:10:00; it left a checkpoint",
+            ),
+            (
+                "OUT_OF_MEMORY",
+                "0:125",
+                "",
+                true,
+                State::OutOfMemory,
+                "Slurm: OUT_OF_MEMORY on node3, memory limit exceeded",
+            ),
+            ("NODE_FAIL", "0:0", "", true, State::Lost, "Slurm: NODE_FAIL on node3"),
+            ("FAILED", "0:9", "", false, State::Lost, "Slurm: FAILED on node3, ended by signal 9"),
+            (
+                "FAILED",
+                "127:0",
+                "apical: error while loading shared libraries: libc10.so\n\n",
+                false,
+                State::Failed,
+                "Slurm: FAILED on node3, exit code 127; its last words: apical: error while loading shared libraries: libc10.so",
+            ),
+        ] {
+            assert_eq!(
+                diagnose(Some(&ending(state, exit_code)), log, checkpoint),
+                (expected, words.to_owned())
+            );
+        }
+        let (state, _) = diagnose(Some(&ending("FAILED", "0:9")), killed_by_the_kernel, false);
+        assert_eq!(state, State::OutOfMemory);
+        assert_eq!(diagnose(None, "", false).0, State::Lost);
+    }
+}
