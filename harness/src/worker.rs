@@ -2,7 +2,7 @@
 //!
 //! The process writes its events into the attempt's folder and, line by line, to its standard output for
 //! whoever started it. While its standard input is a pipe held by its parent, it ends when the parent does. Told to stop
-//! (SIGUSR1), it writes a checkpoint after the epoch that it is in, and ends without an outcome.
+//! (SIGUSR1, SIGTERM), it writes a checkpoint after the epoch that it is in, and ends without an outcome.
 
 use crate::{
     data::DataRoot,

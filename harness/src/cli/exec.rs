@@ -1,13 +1,15 @@
 //! `apical exec`: one attempt at one run, in this process.
 
+use super::run::stop_on;
 use crate::{
     data::DataRoot,
     device, exit,
     record::{AttemptFolder, State, Store},
     worker::{self, Assignment},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
+use signal_hook::consts::{SIGTERM, SIGUSR1};
 use std::{
     io::stdout,
     path::PathBuf,
@@ -42,8 +44,10 @@ pub struct Arguments {
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
     let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&stop))
-        .context("cannot listen for signals")?;
+    // Slurm tells every process of a task that is cancelled.
+    for signal in [SIGUSR1, SIGTERM] {
+        stop_on(signal, &stop)?;
+    }
     if arguments.end_with_parent {
         worker::end_with_parent();
     }

@@ -112,6 +112,12 @@ impl Watcher for RunProgress {
                 }
             }
             Notice::Event(..) => {}
+            Notice::Cancelled(run) => {
+                if let Some((bar, _)) = state.running.remove(&run.id) {
+                    bar.finish_and_clear();
+                }
+                self.say(&format!("{}: cancelled", name(run)));
+            }
             Notice::Remark(text) => self.say(text),
             Notice::Retrying(run, outcome) => {
                 let reason = outcome.reason.as_deref().unwrap_or("no reason is known");

@@ -5,7 +5,10 @@ use super::{
     run::{stop_on, this_program},
 };
 use crate::{
-    engine::slurm::task::{self, Place, Signals},
+    engine::slurm::{
+        submission::Submission,
+        task::{self, Place, Signals},
+    },
     exit,
 };
 use anyhow::Result;
@@ -30,8 +33,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     }
     stop_on(SIGUSR1, &signals.time_is_up)?;
     let place = Place::from_env()?;
-    let progress = RunProgress::new(0, 1);
+    let submission = Submission::read(&arguments.submission)?;
+    let task =
+        submission.arrays().get(arguments.array).and_then(|array| array.tasks.get(place.index as usize));
+    let progress = RunProgress::new(task.map_or(0, Vec::len), 1);
     let without_result =
-        task::work(&arguments.submission, arguments.array, &place, &signals, this_program()?, &progress)?;
+        task::work(&submission, arguments.array, &place, &signals, this_program()?, &progress)?;
     Ok(if without_result == 0 { exit::OK } else { exit::RUNS_FAILED })
 }

@@ -145,7 +145,7 @@ impl LocalEngine {
         let mut child = self.start(&attempt)?;
         watcher.notice(&Notice::Began(run));
         let end = self.follow(&mut child, run, stop, watcher)?;
-        if matches!(end, End::Stopped) {
+        if matches!(end, End::Stopped) || attempt.is_stopped() {
             return Ok(None);
         }
         // What it published or wrote counts, also where its time was up while it did.
@@ -248,7 +248,9 @@ impl LocalEngine {
                 }
             }
             let status = child.wait().context("cannot wait for a process")?;
-            Ok(end.unwrap_or(End::Exited(status)))
+            // Whoever stops this process may have told the child too, and it may have been quicker.
+            let by_itself = if stop.load(Ordering::Relaxed) { End::Stopped } else { End::Exited(status) };
+            Ok(end.unwrap_or(by_itself))
         })
     }
 }

@@ -23,6 +23,8 @@ pub enum Notice<'a> {
     Ended(&'a PlannedRun, &'a Outcome),
     /// A run was stopped before it ended; it goes on another time.
     Stopped(&'a PlannedRun),
+    /// Somebody took a run off the cluster before it ended; it goes on when it is asked for again.
+    Cancelled(&'a PlannedRun),
     /// Something about the engine that whoever waits should know.
     Remark(&'a str),
 }

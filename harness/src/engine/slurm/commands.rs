@@ -242,6 +242,16 @@ fn accounted(id: &str) -> Option<Ending> {
     })
 }
 
+/// Whether a task that must not run on `node` has anywhere else to go.
+pub fn has_other_nodes(partition: Option<&str>, node: &str) -> bool {
+    let output = call("sinfo", |sinfo| {
+        sinfo.args(["--noheader", "--Node", "--format=%N", "--states=idle,mixed,allocated,completing"]);
+        sinfo.args(partition.map(|partition| format!("--partition={partition}")));
+    });
+    let printed = output.ok().and_then(|output| text("sinfo", &output).ok()).unwrap_or_default();
+    printed.lines().map(str::trim).any(|other| !other.is_empty() && other != node)
+}
+
 /// Ends jobs or tasks, e.g. `12` or `12_3`; what has ended already is no error.
 ///
 /// # Errors

@@ -217,7 +217,7 @@ impl SlurmEngine {
             }
             match self.judge(&mut run, live)? {
                 Verdict::Final(outcome) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
-                Verdict::Cancelled => watcher.notice(&Notice::Stopped(run.planned)),
+                Verdict::Cancelled => watcher.notice(&Notice::Cancelled(run.planned)),
                 Verdict::Again(reason) => {
                     let outcome = verdict::outcome(&run.assigned, State::Lost, reason);
                     watcher.notice(&Notice::Retrying(run.planned, &outcome));
@@ -288,8 +288,12 @@ impl SlurmEngine {
         for (node, runs) in by_node {
             let assigned =
                 runs.iter().map(|run| (self.requests.of(&run.planned.cell).clone(), run.assigned.clone()));
-            let exclude: Vec<String> = node.into_iter().collect();
-            self.hand_over(arrange(assigned.collect(), commands::max_array_size()?), &exclude)?;
+            for array in arrange(assigned.collect(), commands::max_array_size()?) {
+                let partition = array.0.partition.as_deref();
+                let elsewhere = node.as_deref().filter(|node| commands::has_other_nodes(partition, node));
+                let exclude: Vec<String> = elsewhere.map(str::to_owned).into_iter().collect();
+                self.hand_over(vec![array], &exclude)?;
+            }
             open.extend(runs);
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -68,16 +68,15 @@ pub struct Signals {
 /// Computes the runs of a task that have no result yet. Returns how many ended without one.
 ///
 /// # Errors
-/// When the submission cannot be read, or the results folder not be used.
+/// When the submission's manifest cannot be read, or the results folder not be used.
 pub fn work(
-    folder: &Path,
+    submission: &Submission,
     array: usize,
     place: &Place,
     signals: &Signals,
     program: PathBuf,
     watcher: &dyn Watcher,
 ) -> Result<usize> {
-    let submission = Submission::read(folder)?;
     let settings = submission.settings();
     let slurm = &submission.arrays().get(array).context("there is no such array in the submission")?.slurm;
     let store = Store::new(&settings.results);
