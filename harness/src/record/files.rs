@@ -53,7 +53,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) ->
 
 /// Writes a file so that it is there whole or not at all, and outlives a crash of the machine.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    let temporary = path.with_extension(format!("tmp-{}", unique_name()));
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
@@ -72,4 +72,15 @@ pub(super) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
+}
+
+/// A name that nothing else has, on any machine: the time, the machine, the process and a count.
+pub(crate) fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{time}-{host}-{}-{count}", std::process::id())
 }

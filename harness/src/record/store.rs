@@ -13,7 +13,7 @@
 use super::{
     attempt::{AttemptFolder, read_events, read_outcome},
     event::Event,
-    files::{At, StoreError, read_json, sync_folder, write_atomically},
+    files::{At, StoreError, read_json, sync_folder, unique_name, write_atomically},
     outcome::{Outcome, State},
     results::{RecordedRun, Results},
 };
@@ -252,6 +252,8 @@ impl Store {
                 let _ = fs::remove_dir_all(attempt.path());
                 false
             }
+            // A network filesystem may do what it is asked, lose the answer, and refuse when asked again.
+            Err(_) if self.outcome(id)?.is_some() => true,
             Err(error) => return Err(error).at("publish a result as", &result),
         };
         sync_folder(&self.run_folder(id));
@@ -343,13 +345,78 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
     Ok((outcome, read_events(&folder.join("events.jsonl"))?))
 }
 
-/// A name that nothing else has, on any machine: the time, the machine, the process and a count.
-pub(crate) fn unique_name() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
-    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{time}-{host}-{}-{count}", std::process::id())
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use crate::{record::Resources, suite};
+
+    fn one_run(folder: &Path) -> (Store, RunSpec) {
+        let path = folder.join("one.yaml");
+        let text = "{name: one, description: One run., datasets: {digits: {}}, architectures: {mlp: {mlp: {hidden: [4]}}}, \
+                    algorithms: {bp: {}}, training: {epochs: 9, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}}";
+        fs::write(&path, text).unwrap();
+        let plan = suite::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        (Store::new(folder.join("results")), plan.runs[0].spec.clone())
+    }
+
+    /// An attempt that came as far as `epoch` and then died.
+    fn dies(store: &Store, spec: &RunSpec, epoch: u32) -> AttemptFolder {
+        let attempt = store.begin(spec).unwrap();
+        let line = |epoch| {
+            format!(
+                "{{\"event\":\"epoch\",\"epoch\":{epoch},\"samples_seen\":0,\"train\":null,\"validation\":null,\
+                 \"test_during_training\":null,\"learning_rate\":0.1,\"timing\":{{\"train_seconds\":0.0,\
+                 \"evaluation_seconds\":0.0,\"diagnostics_seconds\":0.0}}}}\n"
+            )
+        };
+        let events: String = (0..=epoch).map(line).collect();
+        fs::write(attempt.path().join("events.jsonl"), events).unwrap();
+        attempt
+    }
+
+    #[test]
+    fn losses_are_counted_while_a_run_gets_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, spec) = one_run(folder.path());
+        let id = spec.id();
+        let losses = |since| store.losses(&id, since).unwrap();
+        assert_eq!(losses(0), 0);
+        dies(&store, &spec, 2);
+        assert_eq!(losses(0), 1);
+        dies(&store, &spec, 2);
+        dies(&store, &spec, 1);
+        assert_eq!(losses(0), 3);
+        dies(&store, &spec, 5);
+        assert_eq!(losses(0), 1, "it got further, so its deaths are not its own doing");
+        dies(&store, &spec, 5).mark_stopped().unwrap();
+        assert_eq!(losses(0), 1, "it was told to stop");
+        assert_eq!(losses(5), 0, "somebody has asked for it anew");
+        let outcome = Outcome {
+            format: super::super::event::RECORD_FORMAT,
+            id: id.clone(),
+            state: State::Failed,
+            reason: None,
+            result: None,
+            resources: Resources::default(),
+            provenance: crate::provenance::of_the_program(),
+        };
+        dies(&store, &spec, 5).write_outcome(&outcome).unwrap();
+        assert_eq!(losses(0), 1, "a failure is no loss");
+    }
+
+    #[test]
+    fn attempts_follow_each_other_by_number_whatever_the_clocks_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, spec) = one_run(folder.path());
+        let first = dies(&store, &spec, 4);
+        // As if its machine's clock were a hundred years ahead.
+        let name = first.path().file_name().unwrap().to_string_lossy().replacen("-20", "-21", 1);
+        fs::rename(first.path(), first.path().with_file_name(name)).unwrap();
+        dies(&store, &spec, 1);
+        let attempts = store.attempts(&spec.id()).unwrap();
+        assert_eq!(attempts.iter().map(AttemptFolder::ordinal).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(attempts[1].last_epoch(), Some(1));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     EAGER,
-    lab::Lab,
+    lab::{Lab, finish, wait_until},
     support::{Bench, stderr, stdout},
     was_resumed,
 };
@@ -51,7 +51,13 @@ algorithms: {bp: {}}
 training: {epochs: 3, batch_size: 32, optimizer: {adam: {learning_rate: 0.001}}}
 ",
     );
-    let run = lab.run(&bench, &["--slurm", "memory=500M"]);
+    let limits = ["--slurm", "time=1", "--slurm", "warning_seconds=50"];
+    let mut waiting = lab.start_run(&bench, &[&EAGER[..], &limits].concat());
+    wait_until("it has ended", || {
+        lab.hurry();
+        waiting.try_wait().unwrap().is_some()
+    });
+    let run = finish(waiting);
     let said = format!("{}{}", stdout(&run), stderr(&run));
     assert_eq!(run.status.code(), Some(100), "{said}");
     assert!(

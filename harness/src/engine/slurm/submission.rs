@@ -14,7 +14,10 @@ use super::{commands, script::Script};
 use crate::{
     digest::hexadecimal,
     plan::{PlannedRun, Slurm},
-    record::{Store, StoreError, files, store::unique_name},
+    record::{
+        Store, StoreError,
+        files::{self, unique_name},
+    },
     spec::RunId,
 };
 use anyhow::{Context, Result};
