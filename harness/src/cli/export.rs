@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Where to: a folder, or for `mlflow` the address of a server.
     ///
     /// By default tables go to `exports/<suite>`, event files to `exports/tensorboard`, and runs to the server that
-    /// MLFLOW_TRACKING_URI names.
+    /// `MLFLOW_TRACKING_URI` names.
     #[arg(long, short, value_name = "DIR|URL")]
     to: Option<String>,
 }

@@ -32,7 +32,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            answer_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_mins(1),
             attempts: 5,
             backoff: Duration::from_millis(500),
             proxy: true,
@@ -229,17 +229,17 @@ impl Client {
 
     /// Asks for something.
     pub fn get(&self, call: &'static str, query: &[(&str, &str)]) -> Result<Value, MlflowError> {
-        self.call(Method::GET, call, query, None, Again::Safe)
+        self.call(&Method::GET, call, query, None, Again::Safe)
     }
 
     /// Has something done.
     pub fn post(&self, call: &'static str, body: &Value, again: Again) -> Result<Value, MlflowError> {
-        self.call(Method::POST, call, &[], Some(body), again)
+        self.call(&Method::POST, call, &[], Some(body), again)
     }
 
     fn call(
         &self,
-        method: Method,
+        method: &Method,
         call: &'static str,
         query: &[(&str, &str)],
         body: Option<&Value>,

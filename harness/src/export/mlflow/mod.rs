@@ -152,14 +152,14 @@ impl<'c> Experiment<'c> {
         /// An answer holds all parameters and metrics of each: some megabytes.
         const PAGE: usize = 500;
         let mut runs: BTreeMap<String, Vec<Known>> = BTreeMap::new();
-        let mut page = String::new();
+        let mut page: Option<String> = None;
         loop {
             let mut query = json!({
                 "experiment_ids": [self.id], "run_view_type": "ACTIVE_ONLY", "max_results": PAGE,
                 "order_by": ["attributes.start_time ASC"],
             });
-            if !page.is_empty() {
-                query["page_token"] = page.into();
+            if let Some(page) = &page {
+                query["page_token"] = page.as_str().into();
             }
             let answer = self.client.post(SEARCH_RUNS, &query, Again::Safe)?;
             for run in answer["runs"].as_array().into_iter().flatten() {
@@ -173,9 +173,9 @@ impl<'c> Experiment<'c> {
                     runs.entry(run_id).or_default().push(Known { id, digest: tag(DIGEST) });
                 }
             }
-            page = answer["next_page_token"].as_str().unwrap_or_default().to_owned();
-            if page.is_empty() {
-                return Ok(runs);
+            match answer["next_page_token"].as_str() {
+                Some(next) if !next.is_empty() => page = Some(next.to_owned()),
+                _ => return Ok(runs),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a recorded run becomes in MLflow: status, parameters, metrics, tags, and a digest of them all.
 //!
-//! Lengths and counts are kept within MLflow's limits (mlflow/utils/validation.py, 2.10 to 3.17).
+//! Lengths and counts are kept within MLflow's limits (`mlflow/utils/validation.py`, 2.10 to 3.17).
 
 use super::super::{parameters, scalars};
 use crate::{

@@ -1,7 +1,7 @@
 //! The events of a run as TensorBoard reads them: scalars, the description as text, and what the HPARAMS tab compares.
 //!
-//! Numbers of fields are those of tensorboard/compat/proto/{event,summary,tensor,tensor_shape,types}.proto and of
-//! tensorboard/plugins/hparams/{api,plugin_data}.proto, and of google/protobuf/struct.proto.
+//! Numbers of fields are those of `tensorboard/compat/proto/{event,summary,tensor,tensor_shape,types}.proto` and of
+//! `tensorboard/plugins/hparams/{api,plugin_data}.proto`, and of `google/protobuf/struct.proto`.
 
 use super::{
     super::{parameters, scalars::Scalar},
@@ -37,18 +37,16 @@ pub fn description(wall_time: f64, run: &RecordedRun) -> Message {
 
 /// As markdown.
 fn description_text(run: &RecordedRun) -> String {
-    let mut text = format!("Run `{}`, seed {}: ", run.planned.id, run.planned.spec.seed);
-    match &run.outcome {
-        None => text += "no end is recorded.",
+    let spec = &run.planned.spec;
+    let told = match &run.outcome {
+        None => "no end is recorded.".to_owned(),
         Some(outcome) => {
-            text += outcome.state.name();
-            if let Some(reason) = &outcome.reason {
-                text += &format!(" ({})", reason.replace('\n', " "));
-            }
-            text += &format!(".\n\nProvenance:\n\n{}", indented(&outcome.provenance));
+            let reason = outcome.reason.as_ref().map(|reason| format!(" ({})", reason.replace('\n', " ")));
+            let provenance = indented(&outcome.provenance);
+            format!("{}{}.\n\nProvenance:\n\n{provenance}", outcome.state, reason.unwrap_or_default())
         }
-    }
-    text + &format!("\n\nDescription:\n\n{}\n", indented(&run.planned.spec))
+    };
+    format!("Run `{}`, seed {}: {told}\n\nDescription:\n\n{}\n", run.planned.id, spec.seed, indented(spec))
 }
 
 /// A value as JSON, in markdown's form of code.

@@ -2,7 +2,7 @@
 //!
 //! A record is `length (u64) · masked CRC-32C of the length (u32) · data · masked CRC-32C of the data (u32)`, all little
 //! endian, with `mask(c) = rotate_right(c, 15) + 0xa282ead8`
-//! (tensorflow/core/lib/io/record_writer.h, tensorflow/tsl/lib/hash/crc32c.h).
+//! (`tensorflow/core/lib/io/record_writer.h`, `tensorflow/tsl/lib/hash/crc32c.h`).
 
 use crc::{CRC_32_ISCSI, Crc};
 
@@ -95,7 +95,7 @@ mod tests {
         // RFC 3720, appendix B.4.
         assert_eq!(CHECKSUM.checksum(&[0; 32]), 0x8a91_36aa);
         assert_eq!(CHECKSUM.checksum(&[0xff; 32]), 0x62a8_ab43);
-        assert_eq!(CHECKSUM.checksum(&Vec::from_iter(0..32)), 0x46dd_794e);
+        assert_eq!(CHECKSUM.checksum(&(0..32).collect::<Vec<u8>>()), 0x46dd_794e);
     }
 
     #[test]
