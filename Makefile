@@ -11,6 +11,8 @@ ARGS  ?=
 # one path, so going from make to plain cargo and back rebuilds nothing.
 CARGO  := env -u LIBTORCH cargo
 APICAL := $(or $(CARGO_TARGET_DIR),target)/release/apical
+# Where tests that could not check anything say so; shown in the end.
+SKIPPED := $(or $(CARGO_TARGET_DIR),target)/tmp/skipped-tests.txt
 FILTERS := $(addprefix --filter ,$(FILTER))
 RUN_OPTIONS := $(if $(JOBS),--jobs $(JOBS)) $(FILTERS) $(ARGS)
 
@@ -40,8 +42,10 @@ report: build ## write the suite's report again from its recorded runs
 	$(APICAL) report $(SUITE) $(FILTERS) $(ARGS)
 
 test: lint ## formatting, lints, every test, links in the documents
+	@rm -f $(SKIPPED)
 	$(CARGO) test --workspace --locked $(ARGS)
 	python3 scripts/check-docs.py
+	@if [ -s $(SKIPPED) ]; then echo "NOT EVERYTHING WAS CHECKED:" >&2; cat $(SKIPPED) >&2; fi
 
 lint: cargo setup ## formatting and lints only
 	$(CARGO) fmt --all --check

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod estimate;
 pub mod exit;
 pub mod export;
+pub mod http;
 pub mod plan;
 pub mod provenance;
 pub mod record;

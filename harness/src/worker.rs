@@ -84,7 +84,7 @@ pub fn work(assignment: &Assignment, spec: &RunSpec, events: &mut dyn Write) -> 
 
     let trained = panic::catch_unwind(AssertUnwindSafe(|| attempt(assignment, spec, &id, events)));
     let trained = trained.unwrap_or_else(|cause| Err(anyhow::anyhow!(panic_message(cause.as_ref()))));
-    if trained.as_ref().is_err_and(|error| error.is::<Stopped>()) {
+    if trained.as_ref().is_err_and(anyhow::Error::is::<Stopped>) {
         assignment.attempt.mark_stopped()?;
         return Ok(None);
     }

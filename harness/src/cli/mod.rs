@@ -50,7 +50,7 @@ enum Command {
     Cancel(cancel::Arguments),
     /// Write a suite's report from its recorded runs.
     Report(report::Arguments),
-    /// Write a suite's results as tables for other programs.
+    /// Write a suite's results as tables or for TensorBoard, or send them to an MLflow server.
     Export(export::Arguments),
     /// List, fetch and verify datasets.
     Datasets(datasets::Arguments),
@@ -99,6 +99,10 @@ struct UserError {
 impl UserError {
     fn config(message: impl Into<String>) -> anyhow::Error {
         Self { message: message.into(), code: exit::CONFIG }.into()
+    }
+
+    fn usage(message: impl Into<String>) -> anyhow::Error {
+        Self { message: message.into(), code: exit::USAGE }.into()
     }
 
     fn nothing_selected(message: impl Into<String>) -> anyhow::Error {

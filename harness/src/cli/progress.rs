@@ -219,3 +219,29 @@ impl FetchProgress {
         let _ = writeln!(stderr(), "{text}");
     }
 }
+
+/// How many runs of an export a server has been given; on a terminal only.
+#[derive(Debug)]
+pub struct ExportProgress {
+    bar: ProgressBar,
+}
+
+impl ExportProgress {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        bar.set_style(style("{bar:30} {pos}/{len} runs  {eta}"));
+        Self { bar }
+    }
+
+    /// So many of so many.
+    pub fn step(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    /// Clears the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -43,7 +43,7 @@ struct Row<'a> {
 #[derive(Serialize)]
 struct Task<'a> {
     job: &'a str,
-    task: u32,
+    index: u32,
     state: &'a str,
     node: &'a str,
     reason: &'a str,
@@ -118,7 +118,7 @@ fn row<'a>(run: &'a RecordedRun, store: &Store, live: &'a Live) -> Result<Row<'a
     let queued = queued.filter(|_| matches!(state, "queued" | "running"));
     let cluster = queued.map(|queued| Task {
         job: &queued.job,
-        task: queued.task,
+        index: queued.task,
         state: &queued.state,
         node: &queued.node,
         reason: &queued.reason,

@@ -1,11 +1,16 @@
-//! Exports: what the runs recorded, as long tables for other programs. They are derived, never read back.
+//! Exports: what the runs recorded, as long tables and for experiment trackers. They are derived, never read back.
 //!
-//! `runs` has a row per planned run, `epochs` one per run and epoch, `layers` one per run, epoch and layer; where neurons
-//! were recorded, `voltages` has one per time step of each potential and `spikes` one per spike.
-//! The tables are joined by `id`.
+//! Of the tables, `runs` has a row per planned run, `epochs` one per run and epoch, `layers` one per run, epoch and layer;
+//! where neurons were recorded, `voltages` has one per time step of each potential and `spikes` one per spike. They are joined
+//! by `id`. [`tensorboard`] and [`mlflow`] are given the tables' numbers as [`scalars`].
 
+pub mod mlflow;
+mod parameters;
 mod parquet;
+pub mod scalars;
 mod tables;
+pub mod target;
+pub mod tensorboard;
 mod write;
 
 use crate::record::Results;
@@ -13,7 +18,7 @@ use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
 /// The format of exported tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values; a missing value is empty.
     Csv,

@@ -40,7 +40,7 @@ pub enum Value {
 }
 
 /// A column: its name, what it holds, and where its value is from.
-type Column<R> = (&'static str, Kind, fn(&R) -> Value);
+pub(super) type Column<R> = (&'static str, Kind, fn(&R) -> Value);
 
 fn text(value: impl Into<String>) -> Value {
     Value::Text(Some(value.into()))
@@ -78,7 +78,7 @@ pub fn runs(results: &Results) -> Table {
     table("runs", &run_columns(), results.runs.iter())
 }
 
-fn run_columns<'r>() -> Vec<Column<&'r RecordedRun>> {
+pub(super) fn run_columns<'r>() -> Vec<Column<&'r RecordedRun>> {
     vec![
         ("id", Text, |run| text(run.planned.id.as_str())),
         ("dataset", Text, |run| text(&run.planned.cell.dataset)),
@@ -165,7 +165,7 @@ fn run_columns<'r>() -> Vec<Column<&'r RecordedRun>> {
 }
 
 /// An epoch of a run.
-type EpochRow<'r> = (&'r RecordedRun, &'r Epoch);
+pub(super) type EpochRow<'r> = (&'r RecordedRun, &'r Epoch);
 
 /// A row per run and epoch.
 pub fn epochs(results: &Results) -> Table {
@@ -181,7 +181,7 @@ fn accuracy(metrics: Option<Metrics>) -> Value {
     Value::Real(metrics.map(|metrics| metrics.accuracy))
 }
 
-fn epoch_columns<'r>() -> Vec<Column<EpochRow<'r>>> {
+pub(super) fn epoch_columns<'r>() -> Vec<Column<EpochRow<'r>>> {
     vec![
         ("id", Text, |(run, _)| text(run.planned.id.as_str())),
         ("dataset", Text, |(run, _)| text(&run.planned.cell.dataset)),
@@ -204,7 +204,7 @@ fn epoch_columns<'r>() -> Vec<Column<EpochRow<'r>>> {
 }
 
 /// A layer at an epoch of a run.
-type LayerRow<'r> = (&'r RecordedRun, &'r Epoch, usize, &'r LayerDiagnostics);
+pub(super) type LayerRow<'r> = (&'r RecordedRun, &'r Epoch, usize, &'r LayerDiagnostics);
 
 /// A row per run, epoch and layer.
 pub fn layers(results: &Results) -> Table {
@@ -215,7 +215,7 @@ pub fn layers(results: &Results) -> Table {
     table("layers", &layer_columns(), rows)
 }
 
-fn layer_columns<'r>() -> Vec<Column<LayerRow<'r>>> {
+pub(super) fn layer_columns<'r>() -> Vec<Column<LayerRow<'r>>> {
     vec![
         ("id", Text, |(run, ..)| text(run.planned.id.as_str())),
         ("dataset", Text, |(run, ..)| text(&run.planned.cell.dataset)),

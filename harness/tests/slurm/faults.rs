@@ -4,7 +4,7 @@ use super::{
     EAGER, SUITE, assert_complete, attempt_file,
     lab::{Lab, finish, wait_until},
     submissions,
-    support::{Bench, stderr, stdout},
+    support::{Bench, skipped, stderr, stdout},
     wait_for_checkpoints, was_resumed,
 };
 use std::{fs, path::Path, process::Command, thread::sleep, time::Duration};
@@ -193,7 +193,7 @@ fn nothing_depends_on_the_clocks_of_nodes() {
             let name = attempt.file_name().to_string_lossy().into_owned();
             let ahead = attempt.path().with_file_name(name.replacen("-20", "-21", 1));
             fs::rename(attempt.path(), &ahead).unwrap();
-            let future = std::time::SystemTime::now() + Duration::from_secs(86_400 * 365);
+            let future = std::time::SystemTime::now() + Duration::from_hours(24 * 365);
             for file in fs::read_dir(&ahead).unwrap().flatten() {
                 let file = fs::File::options().append(true).open(file.path()).unwrap();
                 file.set_modified(future).unwrap();
@@ -206,10 +206,18 @@ fn nothing_depends_on_the_clocks_of_nodes() {
     assert_complete(&bench);
 }
 
+fn is_root() -> bool {
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        skipped("SKIPPED a fault that only root can plant: a filesystem of a node's or a folder's own");
+    }
+    root
+}
+
 /// Data that only one node lacks needs a node that sees another filesystem, and that needs root.
 #[test]
 fn a_node_without_the_data_says_so_and_its_runs_go_elsewhere() {
-    if !nix::unistd::Uid::effective().is_root() {
+    if !is_root() {
         return;
     }
     let Some(lab) = Lab::start(2) else { return };
@@ -222,8 +230,7 @@ fn a_node_without_the_data_says_so_and_its_runs_go_elsewhere() {
     fetch.args(["datasets", "fetch", "fashion-mnist"]).env("APICAL_DATA", &data);
     let fetched = fetch.output().unwrap();
     if !fetched.status.success() {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED, a node without data: {}\n", stderr(&fetched));
+        skipped(&format!("SKIPPED a node without data: {}", stderr(&fetched)));
         return;
     }
     // Node 1 sees an empty folder in the place of the data.
@@ -264,7 +271,7 @@ fn a_node_without_the_data_says_so_and_its_runs_go_elsewhere() {
 /// A filesystem of its own, which can be filled and made read-only, needs root.
 #[test]
 fn a_results_folder_that_is_full_or_read_only_loses_nothing() {
-    if !nix::unistd::Uid::effective().is_root() {
+    if !is_root() {
         return;
     }
     let Some(lab) = Lab::start(2) else { return };

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -92,4 +93,13 @@ pub fn stdout(output: &Output) -> String {
 /// A command's standard error.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Says that something was not tested, where nobody overlooks it: `make test` repeats it at its end.
+pub fn skipped(notice: &str) {
+    // Not `eprintln!`, which is shown of tests that fail alone.
+    let _ = writeln!(std::io::stderr(), "{notice}");
+    let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped-tests.txt");
+    let mut list = fs::File::options().create(true).append(true).open(list).expect("the list can be written");
+    writeln!(list, "{}", notice.trim().replace('\n', " ")).expect("the list can be written");
 }

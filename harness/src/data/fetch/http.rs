@@ -4,7 +4,6 @@
 //! connected to at all (no DNS, refused, blocked) is given up at once, since another source comes next.
 
 use std::{
-    error::Error,
     io::{Read, Write},
     time::Duration,
 };
@@ -12,10 +11,11 @@ use std::{
 use reqwest::{
     StatusCode,
     blocking::{Client, Response},
-    header::{CONTENT_RANGE, RANGE, RETRY_AFTER},
+    header::{CONTENT_RANGE, RANGE},
 };
 
 use super::{part::Part, progress::Progress};
+use crate::http::{self, one_line};
 
 /// How patient downloads are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +65,7 @@ enum Setback {
 impl Http {
     /// A client; an error, in one line, if the machine has no usable TLS roots.
     pub fn new(options: HttpOptions) -> Result<Self, String> {
-        // Fails only if a provider is installed already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("apical/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(options.connect_timeout)
-            // The blocking client applies this to each wait, for the answer and for every read: a stall timeout.
-            .timeout(options.stall_timeout);
+        let mut builder = http::client(options.connect_timeout, options.stall_timeout);
         if !options.proxy {
             builder = builder.no_proxy();
         }
@@ -190,12 +184,8 @@ impl Http {
                     Some(Duration::ZERO),
                 ))
             }
-            _ if status.is_server_error()
-                || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) =>
-            {
-                let asked =
-                    response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-                Err(Setback::Passing(format!("HTTP {status}"), asked.map(Duration::from_secs)))
+            _ if http::may_pass(status) => {
+                Err(Setback::Passing(format!("HTTP {status}"), http::asked_pause(response)))
             }
             _ => Err(Setback::Final(format!("HTTP {status}"))),
         }
@@ -204,13 +194,4 @@ impl Http {
     fn stalled(&self) -> String {
         format!("nothing arrived for {} s", self.options.stall_timeout.as_secs_f64())
     }
-}
-
-/// The innermost reason of an error: the one that says something.
-fn one_line(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string().replace('\n', " ")
 }

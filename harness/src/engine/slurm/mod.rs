@@ -12,6 +12,7 @@ pub mod task;
 mod verdict;
 
 use self::{
+    commands::Ending,
     live::Live,
     submission::{Assigned, Class, Submission, TaskSettings, arrange},
     verdict::Verdict,
@@ -186,39 +187,11 @@ impl SlurmEngine {
         let mut again = Vec::new();
         let mut still = Vec::new();
         for mut run in std::mem::take(open) {
-            let queued = live.of(&run.planned.id);
-            if let Some(queued) = queued.filter(|queued| queued.is_held_after_a_failed_launch()) {
-                // Slurm waits for somebody to release it; handing it over again is our way to do so.
-                commands::cancel(&[format!("{}_{}", queued.job, queued.task)])?;
-            } else if let Some(queued) = queued {
-                run.gone = None;
-                if !queued.is_on_a_node() {
-                    still.push(run);
-                    continue;
-                }
-                run.node = Some(queued.node.clone());
-                match self.result(&run)? {
-                    Some(outcome) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
-                    None => {
-                        self.follow(&mut run, watcher)?;
-                        still.push(run);
-                    }
-                }
-                continue;
-            }
-            if let Some(outcome) = self.result(&run)? {
-                watcher.notice(&Notice::Ended(run.planned, &outcome));
-                continue;
-            }
-            let gone = *run.gone.get_or_insert_with(Instant::now);
-            if gone.elapsed() < self.settle {
-                still.push(run);
-                continue;
-            }
-            match self.judge(&mut run, live)? {
-                Verdict::Final(outcome) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
-                Verdict::Cancelled => watcher.notice(&Notice::Cancelled(run.planned)),
-                Verdict::Again(reason) => {
+            match self.look_at(&mut run, live, watcher)? {
+                None => still.push(run),
+                Some(Verdict::Final(outcome)) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
+                Some(Verdict::Cancelled) => watcher.notice(&Notice::Cancelled(run.planned)),
+                Some(Verdict::Again(reason)) => {
                     let outcome = verdict::outcome(&run.assigned, State::Lost, reason);
                     watcher.notice(&Notice::Retrying(run.planned, &outcome));
                     (run.gone, run.began) = (None, false);
@@ -230,7 +203,37 @@ impl SlurmEngine {
         Ok(again)
     }
 
-    /// The result of a run, if it has one. Of a run of several in a task, also another ending counts while the task goes on.
+    /// What became of a run; nothing while it waits, is computed, or may only not be seen yet.
+    fn look_at(&self, run: &mut Open<'_>, live: &Live, watcher: &dyn Watcher) -> Result<Option<Verdict>> {
+        let queued = live.of(&run.planned.id);
+        if let Some(queued) = queued.filter(|queued| queued.is_held_after_a_failed_launch()) {
+            // Slurm waits for somebody to release it; handing it over again is our way to do so.
+            commands::cancel(&[format!("{}_{}", queued.job, queued.task)])?;
+            let ending = Ending { state: "LAUNCH_FAILED".to_owned(), ..Ending::default() };
+            let verdict =
+                verdict::judge(&self.store, &run.assigned, self.settings.retries, Some(&ending), "");
+            return Ok(Some(verdict?));
+        }
+        if queued.is_some_and(|queued| !queued.is_on_a_node()) {
+            run.gone = None;
+            return Ok(None);
+        }
+        if let Some(outcome) = self.result(run)? {
+            return Ok(Some(Verdict::Final(Box::new(outcome))));
+        }
+        if let Some(queued) = queued {
+            run.gone = None;
+            run.node = Some(queued.node.clone());
+            self.follow(run, watcher)?;
+            return Ok(None);
+        }
+        if run.gone.get_or_insert_with(Instant::now).elapsed() < self.settle {
+            return Ok(None);
+        }
+        self.judge(run, live).map(Some)
+    }
+
+    /// The result of a run, if it has one.
     fn result(&self, run: &Open<'_>) -> Result<Option<Outcome>> {
         let id = &run.planned.id;
         // Reading the folder makes a shared filesystem look again.

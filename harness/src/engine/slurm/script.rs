@@ -54,18 +54,15 @@ impl Script<'_> {
         let exclude = (!self.exclude.is_empty()).then(|| self.exclude.join(","));
         add("--exclude", exclude.as_deref());
         options.extend(slurm.extra.iter().cloned());
-        let mut text = String::from("#!/bin/sh\n");
-        for option in options {
-            text += &format!("#SBATCH {option}\n");
-        }
+        let options: Vec<String> = options.iter().map(|option| format!("#SBATCH {option}")).collect();
         // The program takes the place of the shell, so that Slurm's warning reaches it.
-        text += &format!(
-            "exec {} task --submission {} --array {}\n",
+        format!(
+            "#!/bin/sh\n{}\nexec {} task --submission {} --array {}\n",
+            options.join("\n"),
             shell_word(self.program),
             shell_word(self.submission),
             self.array
-        );
-        text
+        )
     }
 }
 
@@ -79,7 +76,7 @@ mod tests {
     use crate::plan::Slurm;
     use std::path::Path;
 
-    fn script<'a>(exclude: &'a [String]) -> Script<'a> {
+    fn script(exclude: &[String]) -> Script<'_> {
         Script {
             name: "apical-quick-1",
             program: Path::new("/shared/it's/apical"),
