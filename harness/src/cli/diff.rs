@@ -185,10 +185,8 @@ fn show(diff: &Diff, arguments: &Arguments) -> Result<()> {
         }
         line(rows)?;
     }
-    for cell in &cells {
-        for remark in cell.remarks() {
-            line(format!("{}: {remark}", cell.cell))?;
-        }
+    for (cells, remark) in Diff::remarks(&cells) {
+        line(format!("{cells}: {remark}"))?;
     }
     let hidden = diff.cells.len() - cells.len();
     if hidden > 0 && !cells.is_empty() {

@@ -17,21 +17,18 @@ impl Diff {
         if !notable.is_empty() {
             page.push_str("## What changed\n\n");
             page.push_str(&table(&notable));
-            for cell in &notable {
-                let remarks = cell.remarks();
-                if !remarks.is_empty() {
-                    let cell = code(&cell.cell.to_string());
-                    page.push_str(&format!("- {cell}: {}\n", escape(&remarks.join("; "))));
-                }
+            for (cells, remark) in Self::remarks(&notable) {
+                page.push_str(&format!("- {}: {}\n", code(&cells), escape(&remark)));
             }
             page.push('\n');
         }
-        page.push_str("## All cells\n\n");
-        page.push_str(&table(&self.cells.iter().collect::<Vec<_>>()));
+        if notable.len() < self.cells.len() {
+            page.push_str("## All cells\n\n");
+            page.push_str(&table(&self.cells.iter().collect::<Vec<_>>()));
+        }
         if let Some(coverage) = self.speed_coverage() {
             page.push_str(&format!(
-                "Of {}, {coverage}: the others ran on other hardware, or were too short.\n\n",
-                self.after.suite
+                "Note that {coverage}: the others ran on other hardware, or for too short a time.\n\n"
             ));
         }
         page.push_str("## How it was judged\n\n");

@@ -3,6 +3,11 @@
 //! It reads only what `record` wrote. Cells are paired by label and seed ([`pairing`]), figures over seeds ([`figure`],
 //! [`judgement`]), states run by run ([`state`]); what differs in the descriptions is said beside them ([`settings`]).
 
+#![expect(
+    clippy::format_push_string,
+    reason = "a page is put together from pieces of text; the few bytes copied cost nothing"
+)]
+
 mod figure;
 mod judgement;
 mod markdown;

@@ -327,3 +327,14 @@ fn the_page_names_what_is_worse_first_and_breaks_on_no_label() {
     assert!(page.contains("**REGRESSION in accuracy.** 21 cells: 1 worse"), "{page}");
     assert!(page.contains("kp\\|new"), "{page}");
 }
+
+#[test]
+fn what_many_cells_have_in_common_is_said_once() {
+    let before = results(1);
+    let mut after = before.clone();
+    after.runs.iter_mut().for_each(|run| accuracy(run, -1.0));
+    let diff = diff(&before, &after);
+    let remarks = Diff::remarks(&diff.notable());
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(remarks[0].0.ends_with("and 18 more"), "{remarks:?}");
+}

@@ -57,6 +57,26 @@ impl Diff {
         cells
     }
 
+    /// What there is to know beside the rows of these cells, each thing once with the cells that it is about.
+    pub fn remarks(cells: &[&CellDiff]) -> Vec<(String, String)> {
+        const NAMED: usize = 3;
+        let mut about: Vec<(String, Vec<String>)> = Vec::new();
+        for cell in cells {
+            for remark in cell.remarks() {
+                let name = cell.cell.to_string();
+                match about.iter_mut().find(|(known, _)| *known == remark) {
+                    Some((_, names)) => names.push(name),
+                    None => about.push((remark, vec![name])),
+                }
+            }
+        }
+        let named = |names: Vec<String>| match names.len() {
+            0..=NAMED => names.join(", "),
+            more => format!("{} and {} more", names[..NAMED - 1].join(", "), more + 1 - NAMED),
+        };
+        about.into_iter().map(|(remark, names)| (named(names), remark)).collect()
+    }
+
     /// Whether there is a regression, and in what.
     pub fn conclusion(&self) -> String {
         let worse =
@@ -144,7 +164,7 @@ impl CellDiff {
     }
 
     /// What there is to know beside its row: settings that differ, runs that ended otherwise, what was not compared.
-    pub fn remarks(&self) -> Vec<String> {
+    pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = Vec::new();
         if !self.settings.is_empty() {
             let settings = self.settings.iter();
