@@ -28,7 +28,7 @@ impl Diff {
         }
         if let Some(coverage) = self.speed_coverage() {
             page.push_str(&format!(
-                "Note that {coverage}: the others ran on other hardware, or for too short a time.\n\n"
+                "Note that {coverage}: the others ran on other hardware, for too short a time, or beside other work.\n\n"
             ));
         }
         page.push_str("## How it was judged\n\n");
@@ -46,7 +46,7 @@ impl Diff {
              corrected by Holm for the cells tested in that figure, is below 0.05; or it is without the correction, and every \
              seed changed by more than {LARGE} thresholds. With one seed the threshold alone decides. *Identical* means the \
              same losses and accuracies to the last bit, in every epoch. Speed is compared on the same hardware only, and where \
-             training took {LEAST_TRAIN_SECONDS} s or more. A run that completed and no longer does makes its cell worse. \
+             training took {LEAST_TRAIN_SECONDS} s or more and the run had a core to itself. A run that completed and no longer does makes its cell worse. \
              A regression is a cell that is worse in: {}.\n",
             thresholds.accuracy_points,
             thresholds.loss_percent,

@@ -17,7 +17,7 @@ mod state;
 mod verdict;
 pub mod words;
 
-pub use figure::{Figure, LEAST_TRAIN_SECONDS};
+pub use figure::{Figure, LEAST_CORE_SHARE, LEAST_TRAIN_SECONDS};
 pub use judgement::{Comparison, LARGE};
 pub use settings::SettingChange;
 pub use state::{SeedChange, StateChange};

@@ -12,7 +12,11 @@ const CELL: (&str, &str, &str) = ("mnist", "mlp", "fa");
 
 /// Twenty cells of so many seeds, each trained for long enough to be timed.
 fn results(seeds: u64) -> Results {
-    Synthetic { seeds, ..Synthetic::default() }.build()
+    let mut results = Synthetic { seeds, ..Synthetic::default() }.build();
+    for outcome in results.runs.iter_mut().filter_map(|run| run.outcome.as_mut()) {
+        outcome.resources.cpu_seconds = outcome.resources.wall_seconds;
+    }
+    results
 }
 
 /// The same, in which every run measured something else: accuracies are apart by noise of so many points.
@@ -203,11 +207,29 @@ fn training_that_took_no_time_is_not_timed() {
     let before = results(3);
     let mut after = before.clone();
     change_speed(&mut after, [0.3; 3]);
-    for run in runs_of_the_cell(&mut after) {
+    // Two of three are slow enough to be timed, which says that they are the slow ones.
+    for run in runs_of_the_cell(&mut after).take(1) {
         run.outcome.as_mut().unwrap().resources.train_seconds = 0.01;
     }
     let diff = diff(&before, &after);
     assert_eq!(the_cell(&diff).speed.as_ref().unwrap().verdict, Verdict::NotComparable);
+}
+
+#[test]
+fn a_run_that_waited_for_other_work_is_not_timed() {
+    let before = results(3);
+    for (busy, pairs) in [(1, 2), (2, 0), (3, 0)] {
+        let mut after = before.clone();
+        for run in runs_of_the_cell(&mut after).take(busy) {
+            let resources = &mut run.outcome.as_mut().unwrap().resources;
+            resources.samples_per_second *= 0.3;
+            resources.cpu_seconds = 0.3 * resources.wall_seconds;
+        }
+        let diff = diff(&before, &after);
+        let speed = the_cell(&diff).speed.as_ref().unwrap();
+        assert_eq!((speed.pairs, diff.regression), (pairs, false), "{speed:?}");
+        assert!(speed.note.as_ref().unwrap().contains("busy"), "{speed:?}");
+    }
 }
 
 #[test]
@@ -335,6 +357,7 @@ fn what_many_cells_have_in_common_is_said_once() {
     after.runs.iter_mut().for_each(|run| accuracy(run, -1.0));
     let diff = diff(&before, &after);
     let remarks = Diff::remarks(&diff.notable());
-    assert_eq!(remarks.len(), 1, "{remarks:?}");
-    assert!(remarks[0].0.ends_with("and 18 more"), "{remarks:?}");
+    // Once of accuracy and once of speed.
+    assert_eq!(remarks.len(), 2, "{remarks:?}");
+    assert!(remarks.iter().all(|(cells, _)| cells.ends_with("and 18 more")), "{remarks:?}");
 }
