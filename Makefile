@@ -17,7 +17,7 @@ FILTERS := $(addprefix --filter ,$(FILTER))
 RUN_OPTIONS := $(if $(JOBS),--jobs $(JOBS)) $(FILTERS) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cargo build bench run report test lint docs perf clean
+.PHONY: help setup cargo build bench nightly run report test lint docs perf clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,10 @@ build: cargo setup ## compile target/release/apical
 bench: build ## run the suite (what is missing of it) and write its report
 	$(APICAL) run $(SUITE) $(RUN_OPTIONS)
 	$(APICAL) report $(SUITE) $(FILTERS)
+
+nightly: SUITE := $(if $(filter file,$(origin SUITE)),suites/nightly.yaml,$(SUITE))
+nightly: build ## run the nightly suite, write its report, compare with the night before (docs/nightly.md)
+	SUITE='$(SUITE)' APICAL='$(APICAL)' scripts/nightly.sh $(RUN_OPTIONS)
 
 report: build ## write the suite's report again from its recorded runs
 	$(APICAL) report $(SUITE) $(FILTERS) $(ARGS)

@@ -5,12 +5,14 @@
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod diff;
 pub mod digest;
 pub mod engine;
 pub mod estimate;
 pub mod exit;
 pub mod export;
 pub mod http;
+pub mod notify;
 pub mod plan;
 pub mod provenance;
 pub mod record;

@@ -1,6 +1,7 @@
 //! Runs end in one state, survive kills, and give the same figures however often they are interrupted.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
 mod support;
 
 use std::{

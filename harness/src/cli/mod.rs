@@ -5,8 +5,10 @@ mod cancel;
 mod cluster;
 mod completions;
 mod datasets;
+mod diff;
 mod exec;
 mod export;
+mod notify;
 mod output;
 mod plan;
 mod progress;
@@ -36,7 +38,7 @@ struct Cli {
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("APICAL_GIT_HASH"), ")");
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 error, 2 usage, 3 suite or setting wrong, 4 nothing selected, \
-100 some runs have no result, 130 interrupted.";
+100 some runs have no result, 101 a regression was found, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -50,6 +52,8 @@ enum Command {
     Cancel(cancel::Arguments),
     /// Write a suite's report from its recorded runs.
     Report(report::Arguments),
+    /// Compare two result sets, cell by cell: what is better, worse, new or gone.
+    Diff(diff::Arguments),
     /// Write a suite's results as tables or for TensorBoard, or send them to an MLflow server.
     Export(export::Arguments),
     /// List, fetch and verify datasets.
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::execute(&arguments),
         Command::Status(arguments) => status::execute(&arguments),
         Command::Report(arguments) => report::execute(&arguments),
+        Command::Diff(arguments) => diff::execute(&arguments),
         Command::Export(arguments) => export::execute(&arguments),
         Command::Datasets(arguments) => datasets::execute(&arguments),
         Command::Algorithms(arguments) => algorithms::execute(&arguments),

@@ -1,7 +1,9 @@
 //! `apical report`: writes a suite's report.
 
 use super::{
-    output::line,
+    notify::NotifyArguments,
+    output::{count, line},
+    run::state_counts,
     suite::{self, Selected, SuiteArguments},
 };
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
 };
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 use std::{collections::BTreeSet, path::PathBuf};
 
 #[derive(Debug, Args)]
@@ -24,9 +27,14 @@ pub struct Arguments {
     /// Where reports lie; this one goes into a folder of the suite's name, `<suite>-filtered` for some of its runs.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
+    /// The folder of this very report, instead of one in the folder of reports.
+    #[arg(long, value_name = "DIR", conflicts_with = "reports")]
+    to: Option<PathBuf>,
     /// A folder of datasets, for the sample images.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    notify: NotifyArguments,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
@@ -41,7 +49,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let filters = selection.as_ref().map_or(&[][..], |selection| &selection.filters);
     let suite = suite::again(&path, filters);
     let options = ReportOptions {
-        output: arguments.reports.join(folder),
+        output: arguments.to.clone().unwrap_or_else(|| arguments.reports.join(folder)),
         png: true,
         reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
         samples: samples(&results, arguments.data.clone()),
@@ -50,7 +58,27 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let readme = report::write(&results, &options)?;
     line(report::headline(&results, None))?;
     line(format!("report: {}", readme.display()))?;
+    arguments.notify.tell(|| Summary::of(&results));
     Ok(exit::OK)
+}
+
+/// What a webhook is told.
+#[derive(Serialize)]
+struct Summary<'r> {
+    format: u32,
+    kind: &'static str,
+    text: String,
+    suite: &'r str,
+    runs: usize,
+    done: usize,
+}
+
+impl<'r> Summary<'r> {
+    fn of(results: &'r Results) -> Self {
+        let (suite, runs) = (results.plan.name.as_str(), results.runs.len());
+        let text = format!("{suite}: {}: {}.", count(runs, "run"), state_counts(results));
+        Self { format: 1, kind: "report", text, suite, runs, done: results.done() }
+    }
 }
 
 /// The first training image of each class of each dataset that is at hand.

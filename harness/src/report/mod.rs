@@ -17,7 +17,7 @@ mod matrix;
 mod plot;
 pub mod samples;
 mod sections;
-mod table;
+pub(crate) mod table;
 mod words;
 
 pub use headline::headline;

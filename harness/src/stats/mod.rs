@@ -1,6 +1,11 @@
-//! The statistics of the report, and nothing else: means, Student's t intervals, paired differences.
+//! The statistics of reports and comparisons, and nothing else: means, Student's t intervals, paired differences and
+//! their tests.
 //!
 //! An interval is the mean and a half-width; there is none for fewer than two values, where no spread is known.
+
+mod significance;
+
+pub use significance::{ALPHA, holm, paired_t_test};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 

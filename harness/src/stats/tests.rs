@@ -1,4 +1,5 @@
-//! Against `SciPy` 1.17.1: `scipy.stats.t.ppf`, `t.interval` and `ttest_rel`.
+//! Against `SciPy` 1.17.1: `scipy.stats.t.ppf`, `t.interval`, `ttest_rel` and `ttest_1samp`; Holm's correction against
+//! `multipletests` of statsmodels 0.15.0.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -63,4 +64,44 @@ fn the_median_of_an_even_number_is_between_the_middle_two() {
     assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
     assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
     assert_eq!(median(&[]), None);
+}
+
+#[test]
+fn the_p_of_a_paired_test_is_scipys() {
+    let differences: Vec<f64> = FA.into_iter().zip(BP).map(|(left, right)| left - right).collect();
+    for (differences, expected) in [
+        (&differences[..], 0.001_357_213_400_729_886),
+        (&[-60.0, -55.0, -63.0], 0.001_542_943_531_001_545_2),
+        (&[0.1, -0.2, 0.3], 0.691_393_300_075_816_1),
+        (&[0.5, 0.75], 0.125_665_916_378_002_4),
+    ] {
+        let p = paired_t_test(differences).unwrap();
+        assert!((p / expected - 1.0).abs() < 1e-9, "{p} is not {expected}");
+    }
+    // A tail as far out as this has its digits too.
+    let nearly_the_same = [10.0, 10.001, 9.999, 10.002, 9.998, 10.0, 10.001, 9.999];
+    let p = paired_t_test(&nearly_the_same).unwrap();
+    assert!((p / 1.202_960_722_908_393_8e-28 - 1.0).abs() < 1e-6, "{p}");
+}
+
+#[test]
+fn where_all_differences_are_the_same_nothing_is_left_to_chance() {
+    assert_eq!(paired_t_test(&[0.0, 0.0]), Some(1.0));
+    assert_eq!(paired_t_test(&[-0.5, -0.5, -0.5]), Some(0.0));
+    assert_eq!(paired_t_test(&[-0.5]), None);
+}
+
+#[test]
+fn holms_correction_is_that_of_statsmodels() {
+    for (p_values, expected) in [
+        (&[0.01, 0.04, 0.03, 0.005, 0.6][..], &[0.04, 0.09, 0.09, 0.025, 0.6][..]),
+        (&[0.02, 0.02, 0.9, 0.0], &[0.06, 0.06, 0.9, 0.0]),
+    ] {
+        let corrected = holm(p_values);
+        assert_eq!(corrected.len(), expected.len());
+        for (corrected, expected) in corrected.into_iter().zip(expected) {
+            same(corrected, *expected);
+        }
+    }
+    assert!(holm(&[]).is_empty());
 }
