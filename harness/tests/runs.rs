@@ -159,15 +159,21 @@ fn a_damaged_checkpoint_is_passed_over() {
 
 #[test]
 fn a_damaged_result_is_set_aside_and_computed_again() {
-    let bench = Bench::new(ONE);
-    assert!(bench.apical("run", &[]).status.success());
-    let before = bench.measurements();
-    let folder = bench.run_folders().remove(0);
-    fs::write(folder.join("result/outcome.json"), "{\"format\": 1, \"id\":").unwrap();
-    assert!(bench.apical("run", &[]).status.success());
-    assert_eq!(bench.measurements(), before);
-    let aside = fs::read_dir(&folder).unwrap().flatten();
-    assert_eq!(aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("damaged-")).count(), 1);
+    for (file, content) in [("outcome.json", "{\"format\": 1, \"id\":"), ("events.jsonl", "")] {
+        let bench = Bench::new(ONE);
+        assert!(bench.apical("run", &[]).status.success());
+        let before = bench.measurements();
+        let folder = bench.run_folders().remove(0);
+        fs::write(folder.join("result").join(file), content).unwrap();
+        let again = bench.apical("run", &[]);
+        assert!(again.status.success());
+        let said = stdout(&again);
+        assert!(said.contains("a damaged result is set aside") && said.contains(file), "{said}");
+        assert_eq!(bench.measurements(), before);
+        let aside = fs::read_dir(&folder).unwrap().flatten();
+        let damaged = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("damaged-"));
+        assert_eq!(damaged.count(), 1);
+    }
 }
 
 #[test]

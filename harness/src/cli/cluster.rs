@@ -147,7 +147,7 @@ pub fn run(
     let result = engine.wait(missing, &stop, &progress);
     progress.finish();
     result?;
-    let results = missing.len() - missing_runs(plan, store)?.len();
+    let results = missing.len() - missing_runs(plan, store)?.runs.len();
     let elapsed = duration(started.elapsed().as_secs_f64());
     line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
     if stop.load(Ordering::Relaxed) {

@@ -2,14 +2,17 @@
 
 use super::{
     UserError, cluster,
-    output::{count, duration, line},
+    output::{count, duration, line, thousands},
     progress::{FetchProgress, RunProgress},
     suite::{Selected, SuiteArguments, quoted},
 };
 use crate::{
     data::{self, DataRoot, Fetcher},
     device,
-    engine::{local::LocalEngine, slurm::submission::TaskSettings},
+    engine::{
+        local::LocalEngine,
+        slurm::{live::Live, submission::TaskSettings},
+    },
     exit,
     plan::{Plan, PlannedRun},
     record::{Results, Standing, State, Store},
@@ -76,16 +79,28 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let checkpoint_interval = seconds(arguments.checkpoint_seconds, "--checkpoint-seconds")?;
     arguments.cluster.check(arguments.engine == EngineChoice::Slurm)?;
 
-    let mut missing = missing_runs(&plan, &store)?;
+    let missing = missing_runs(&plan, &store)?;
+    if !arguments.cluster.dry_run {
+        for damage in missing.damaged {
+            line(format!("a damaged result is set aside, and its run computed again: {damage}"))?;
+        }
+    }
+    let mut missing = missing.runs;
     let done = plan.runs.len() - missing.len();
     if !arguments.cluster.dry_run {
         line(format!(
-            "{}: {}, {done} done, {} to compute",
+            "{}: {}, {} done, {} to compute",
             plan.name,
             count(plan.runs.len(), "run"),
-            missing.len()
+            thousands(done),
+            thousands(missing.len())
         ))?;
-        store.write_plan(&whole)?;
+        store.write_plan(&whole).with_context(|| {
+            format!(
+                "the results folder {} cannot be used; `--results DIR` or APICAL_RESULTS names another",
+                store.root().display()
+            )
+        })?;
     }
     if arguments.engine == EngineChoice::Slurm {
         if !arguments.cluster.dry_run && !missing.is_empty() {
@@ -110,6 +125,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             .map_err(|error| UserError::config(format!("{error:#}")))?;
         fetch(&missing, arguments.data.clone())?;
         let stop = stop_on_signals()?;
+        warn_of_queued(&missing, &plan.name, &store)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let default_jobs = if device.is_cuda() { 1 } else { (cores / execution.threads as usize).max(1) };
         let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
@@ -134,7 +150,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         progress.finish();
         result?;
         let elapsed = duration(started.elapsed().as_secs_f64());
-        let results = missing.len() - missing_runs(&plan, &store)?.len();
+        let results = missing.len() - missing_runs(&plan, &store)?.runs.len();
         line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
             line(format!("stopped; `{}` goes on from the last checkpoints", this_command()))?;
@@ -173,19 +189,46 @@ pub fn state_counts(results: &Results) -> String {
     counts.map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The runs without a result, each id once; damaged results are set aside first.
-pub fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Vec<&'a PlannedRun>> {
+/// What is to be computed.
+pub struct Missing<'a> {
+    /// The runs without a result, each id once.
+    pub runs: Vec<&'a PlannedRun>,
+    /// What was wrong with results that were set aside.
+    pub damaged: Vec<String>,
+}
+
+/// The runs without a result; damaged results are set aside first.
+pub fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Missing<'a>> {
     let standings: Vec<_> = plan
         .runs
         .par_iter()
         .map(|run| {
-            store.repair(&run.id)?;
-            Ok((run, matches!(store.standing(&run.id)?, Standing::Done(_))))
+            let damage = store.repair(&run.id)?;
+            Ok((run, damage, matches!(store.standing(&run.id)?, Standing::Done(_))))
         })
         .collect::<Result<_>>()?;
+    let mut missing = Missing { runs: Vec::new(), damaged: Vec::new() };
     let mut seen = BTreeSet::new();
-    let missing = standings.into_iter().filter(|(run, done)| !done && seen.insert(&run.id));
-    Ok(missing.map(|(run, _)| run).collect())
+    for (run, damage, done) in standings {
+        missing.damaged.extend(damage);
+        if !done && seen.insert(&run.id) {
+            missing.runs.push(run);
+        }
+    }
+    Ok(missing)
+}
+
+/// Runs that a cluster is to compute too are computed twice, and the first to finish counts.
+fn warn_of_queued(missing: &[&PlannedRun], suite: &str, store: &Store) -> Result<()> {
+    let Ok(live) = Live::look(store, suite) else { return Ok(()) };
+    let queued = missing.iter().filter(|run| live.of(&run.id).is_some()).count();
+    if queued > 0 {
+        line(format!(
+            "{} queued or running on the cluster too: `apical cancel` takes them off it, and `--engine slurm` waits for them",
+            count(queued, "run")
+        ))?;
+    }
+    Ok(())
 }
 
 /// Makes sure, once and before any run, that the data is there.

@@ -94,7 +94,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
 fn state_words(row: &Row<'_>) -> String {
     match &row.cluster {
         Some(task) if !task.node.is_empty() => format!("{} on {}", row.state, task.node),
-        Some(task) if !matches!(task.reason, "" | "None") => format!("{}: {}", row.state, task.reason),
+        Some(task) if !matches!(task.reason, "" | "None") => {
+            // Some of Slurm's reasons are sentences; json has them whole.
+            let short: String = task.reason.trim_start_matches('(').chars().take(24).collect();
+            format!("{}: {}", row.state, short.trim_end())
+        }
         _ => row.state.to_owned(),
     }
 }

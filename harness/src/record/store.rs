@@ -55,7 +55,7 @@ pub enum Standing {
 enum Published {
     None,
     /// Something that says nothing about the run: torn, of another format, or of another run.
-    Damaged,
+    Damaged(String),
     Intact(Box<(Outcome, Vec<Event>)>),
 }
 
@@ -63,7 +63,7 @@ impl Published {
     fn intact(self) -> Option<(Outcome, Vec<Event>)> {
         match self {
             Self::Intact(result) => Some(*result),
-            Self::None | Self::Damaged => None,
+            Self::None | Self::Damaged(_) => None,
         }
     }
 }
@@ -101,9 +101,10 @@ impl Store {
         let folder = self.result_folder(id);
         match read_result(&folder, id) {
             Ok(result) => Ok(Published::Intact(Box::new(result))),
-            Err(StoreError::Corrupt { .. }) => Ok(Published::Damaged),
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(if folder.exists() { Published::Damaged } else { Published::None })
+            Err(error @ StoreError::Corrupt { .. }) => Ok(Published::Damaged(error.to_string())),
+            Err(StoreError::Io { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let missing = format!("{} is missing", path.display());
+                Ok(if folder.exists() { Published::Damaged(missing) } else { Published::None })
             }
             Err(error) => Err(error),
         }
@@ -111,22 +112,25 @@ impl Store {
 
     /// Makes a run's folder ready to be computed in: a damaged result is set aside, so that the run is computed
     /// again and nothing is lost for the curious, and an attempt that was killed between its outcome and its
-    /// publication is published. Commands that only read do without.
+    /// publication is published. Commands that only read do without. Says what was set aside, and why.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn repair(&self, id: &RunId) -> Result<(), StoreError> {
-        match self.published(id)? {
-            Published::Intact(_) => return Ok(()),
-            Published::Damaged => self.set_aside(id)?,
-            Published::None => {}
-        }
+    pub fn repair(&self, id: &RunId) -> Result<Option<String>, StoreError> {
+        let damage = match self.published(id)? {
+            Published::Intact(_) => return Ok(None),
+            Published::Damaged(reason) => {
+                self.set_aside(id)?;
+                Some(reason)
+            }
+            Published::None => None,
+        };
         let attempts = self.attempts(id)?;
         let finished = attempts.iter().find(|attempt| attempt.outcome().is_some_and(|o| o.state.is_result()));
         if let Some(attempt) = finished.filter(|_| !attempts.iter().any(AttemptFolder::is_alive)) {
             self.publish(id, attempt)?;
         }
-        Ok(())
+        Ok(damage)
     }
 
     fn set_aside(&self, id: &RunId) -> Result<(), StoreError> {
@@ -342,7 +346,14 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
             reason: format!("it is not {id}'s"),
         });
     }
-    Ok((outcome, read_events(&folder.join("events.jsonl"))?))
+    let path = folder.join("events.jsonl");
+    let events = read_events(&path)?;
+    // A run that completed has told of its epochs.
+    if outcome.state == State::Completed && !events.iter().any(|event| matches!(event, Event::Epoch(_))) {
+        let reason = "no epoch is in it".to_owned();
+        return Err(StoreError::Corrupt { path, what: "file of events", reason });
+    }
+    Ok((outcome, events))
 }
 
 #[cfg(test)]
