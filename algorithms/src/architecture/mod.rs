@@ -39,6 +39,22 @@ pub enum Architecture {
     BartunovConvMnist(Preset),
     /// The LC network for CIFAR-10 of Bartunov et al. 2018 with shared weights ("BP ConvNet").
     BartunovConvCifar(Preset),
+    /// Locally connected network for ImageNet of Bartunov et al. 2018, table 3, for 224×224 images.
+    BartunovLcImagenet(Preset),
+    /// The LC network for ImageNet of Bartunov et al. 2018 with shared weights, for 224×224 images.
+    BartunovConvImagenet(Preset),
+    /// That LC network for 128×128 images: half the feature maps, and maps of 32×32 down to 4×4.
+    #[serde(rename = "bartunov_lc_imagenet_128")]
+    BartunovLcImagenet128(Preset),
+    /// The same with shared weights, for 128×128 images.
+    #[serde(rename = "bartunov_conv_imagenet_128")]
+    BartunovConvImagenet128(Preset),
+    /// That LC network for 64×64 images: half the feature maps, and maps of 32×32 down to 4×4.
+    #[serde(rename = "bartunov_lc_imagenet_64")]
+    BartunovLcImagenet64(Preset),
+    /// The same with shared weights, for 64×64 images.
+    #[serde(rename = "bartunov_conv_imagenet_64")]
+    BartunovConvImagenet64(Preset),
     /// Convolutional network of Nøkland 2016: 96-128-256 feature maps of 5×5 with 3×3 max-pools, dense 2048-2048.
     NoklandConv(Preset),
 }
@@ -170,6 +186,15 @@ pub struct ShapeError {
 }
 
 impl Architecture {
+    /// Side, stride and feature maps of the first window of the networks for ImageNet.
+    fn first_window(&self) -> (u32, u32, u32) {
+        match self {
+            Self::BartunovLcImagenet64(_) | Self::BartunovConvImagenet64(_) => (5, 2, 24),
+            Self::BartunovLcImagenet128(_) | Self::BartunovConvImagenet128(_) => (9, 4, 24),
+            _ => (9, 4, 48),
+        }
+    }
+
     /// The layers listed, without the output layer, and what holds for all of them.
     fn description(&self) -> (Vec<LayerDescription>, Activation, &Initialization) {
         use presets as p;
@@ -206,6 +231,18 @@ impl Architecture {
             Self::BartunovConvCifar(options) => {
                 (preset(options, p::bartunov_windowed_cifar(LayerDescription::Conv)), &options.initialization)
             }
+            Self::BartunovLcImagenet(options)
+            | Self::BartunovLcImagenet128(options)
+            | Self::BartunovLcImagenet64(options) => (
+                preset(options, p::bartunov_windowed_imagenet(self.first_window(), LayerDescription::Local)),
+                &options.initialization,
+            ),
+            Self::BartunovConvImagenet(options)
+            | Self::BartunovConvImagenet128(options)
+            | Self::BartunovConvImagenet64(options) => (
+                preset(options, p::bartunov_windowed_imagenet(self.first_window(), LayerDescription::Conv)),
+                &options.initialization,
+            ),
             Self::NoklandConv(options) => (preset(options, p::nokland_conv()), &options.initialization),
         };
         (layers, activation, initialization)

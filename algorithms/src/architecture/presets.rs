@@ -73,6 +73,25 @@ pub(super) fn bartunov_windowed_cifar(layer: fn(Windowed) -> LayerDescription) -
     (layers, Activation::Tanh)
 }
 
+/// Bartunov et al. 2018, table 3, for images of 224×224: (9×9, 48, stride 4) (3×3, 48, 2) (5×5, 96, 1) (3×3, 96, 2)
+/// (3×3, 192, 1) (3×3, 192, 2) (3×3, 384, 1), then the softmax. `first` is the side, stride and feature maps of the first
+/// window; the others follow it in their feature maps, so that smaller images get a smaller network of the same shape.
+pub(super) fn bartunov_windowed_imagenet(
+    (kernel, stride, maps): (u32, u32, u32),
+    layer: fn(Windowed) -> LayerDescription,
+) -> Described {
+    let layers = vec![
+        layer(windowed(kernel, maps, stride, kernel / 2)),
+        layer(windowed(3, maps, 2, 1)),
+        layer(windowed(5, 2 * maps, 1, 2)),
+        layer(windowed(3, 2 * maps, 2, 1)),
+        layer(windowed(3, 4 * maps, 1, 1)),
+        layer(windowed(3, 4 * maps, 2, 1)),
+        layer(windowed(3, 8 * maps, 1, 1)),
+    ];
+    (layers, Activation::Tanh)
+}
+
 /// Nøkland 2016, CONV (from the official code): 96-128-256 feature maps of 5×5 padded by 2, each followed
 /// by tanh and a 3×3 max-pool of stride 2, then 2048-2048.
 pub(super) fn nokland_conv() -> Described {

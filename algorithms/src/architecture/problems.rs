@@ -18,6 +18,12 @@ impl Architecture {
             Self::BartunovLcCifar(_) => "bartunov_lc_cifar",
             Self::BartunovConvMnist(_) => "bartunov_conv_mnist",
             Self::BartunovConvCifar(_) => "bartunov_conv_cifar",
+            Self::BartunovLcImagenet(_) => "bartunov_lc_imagenet",
+            Self::BartunovConvImagenet(_) => "bartunov_conv_imagenet",
+            Self::BartunovLcImagenet128(_) => "bartunov_lc_imagenet_128",
+            Self::BartunovConvImagenet128(_) => "bartunov_conv_imagenet_128",
+            Self::BartunovLcImagenet64(_) => "bartunov_lc_imagenet_64",
+            Self::BartunovConvImagenet64(_) => "bartunov_conv_imagenet_64",
             Self::NoklandConv(_) => "nokland_conv",
         }
     }

@@ -52,6 +52,18 @@ fn bartunovs_locally_connected_networks_have_the_shapes_of_table_3() {
 }
 
 #[test]
+fn bartunovs_networks_for_imagenet_have_the_shapes_of_table_3_and_smaller_ones_end_in_maps_of_4_by_4() {
+    let whole = "48×56×56 48×28×28 96×28×28 96×14×14 192×14×14 192×7×7 384×7×7 10";
+    let small = "24×32×32 24×16×16 48×16×16 48×8×8 96×8×8 96×4×4 192×4×4 10";
+    // Maps × (inputs of a window + 1), in locally connected ones once for each position; 10·(flat + 1).
+    assert_architecture("bartunov_conv_imagenet", [3, 224, 224], whole, 1_580_986);
+    assert_architecture("bartunov_conv_imagenet_128", [3, 128, 128], small, 382_114);
+    assert_architecture("bartunov_conv_imagenet_64", [3, 64, 64], small, 378_082);
+    assert_architecture("bartunov_lc_imagenet_64", [3, 64, 64], small, 18_593_290);
+    assert_architecture("bartunov_lc_imagenet_128", [3, 128, 128], small, 22_722_058);
+}
+
+#[test]
 fn bartunovs_convolutional_networks_share_the_weights_of_the_locally_connected_ones() {
     // 32·10 + 64·289 + 1024·3137 + 10·1025
     assert_architecture("bartunov_conv_mnist", MNIST, "32×14×14 64×7×7 1024 10", 3_241_354);
@@ -175,6 +187,12 @@ fn every_name_is_the_one_that_a_suite_uses() {
         "bartunov_lc_cifar",
         "bartunov_conv_mnist",
         "bartunov_conv_cifar",
+        "bartunov_lc_imagenet",
+        "bartunov_conv_imagenet",
+        "bartunov_lc_imagenet_128",
+        "bartunov_conv_imagenet_128",
+        "bartunov_lc_imagenet_64",
+        "bartunov_conv_imagenet_64",
         "nokland_conv",
     ] {
         assert_eq!(architecture(json!({name: {}})).name(), name);
