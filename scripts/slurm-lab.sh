@@ -33,6 +33,12 @@ install_slurm() {
   if [ "$(id -u)" != 0 ]; then
     code=77 die "Slurm is not installed. As root: apt-get install --no-install-recommends ${packages[*]}"
   fi
+  # Several clusters may be started at once.
+  if command -v flock >/dev/null; then
+    exec 9>"${TMPDIR:-/tmp}/apical-slurm-install.lock"
+    flock 9
+    ! command -v slurmctld >/dev/null || { exec 9>&-; return 0; }
+  fi
   export DEBIAN_FRONTEND=noninteractive
   # No daemon of the system's own is wanted.
   local policy=/usr/sbin/policy-rc.d written=
@@ -41,6 +47,8 @@ install_slurm() {
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"; }; } >"$lab/install.log" 2>&1 ||
     { [ -z "$written" ] || rm -f "$policy"; tail -3 "$lab/install.log" >&2; code=77 die "Slurm could not be installed from the system's packages."; }
   [ -z "$written" ] || rm -f "$policy"
+  # No daemon is to inherit the lock.
+  exec 9>&- || true
 }
 
 free_port() {

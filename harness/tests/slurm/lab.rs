@@ -1,10 +1,10 @@
-//! A pretended Slurm cluster for a test, one at a time: the machine has few cores.
+//! A pretended Slurm cluster for a test, a few at a time: most of a test is waiting for Slurm, but the machine has few cores.
 
 use super::support::{Bench, skipped};
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -12,20 +12,43 @@ use std::{
 /// Looks at the queue often, and waits for no network filesystem.
 pub const QUICK: [&str; 6] = ["--engine", "slurm", "--poll-seconds", "0.3", "--settle-seconds", "1"];
 
-static TURN: Mutex<()> = Mutex::new(());
+/// How many clusters may stand at once, and how many do.
+const MOST: usize = 3;
+static STANDING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// A cluster, stopped when it is dropped or when this process ends.
 pub struct Lab {
     folder: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _place: Place,
+}
+
+/// A place among the clusters that stand.
+struct Place;
+
+impl Place {
+    fn take() -> Self {
+        let (standing, freed) = &STANDING;
+        let standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = freed.wait_while(standing, |standing| *standing >= MOST);
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (standing, freed) = &STANDING;
+        *standing.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        freed.notify_one();
+    }
 }
 
 impl Lab {
     /// A cluster of so many nodes; none, which is said aloud, where Slurm cannot be installed.
     pub fn start(nodes: usize) -> Option<Self> {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::take();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let lab = Self { folder, _turn: turn };
+        let lab = Self { folder, _place: place };
         let until = std::process::id().to_string();
         let started = lab.lab(&["start", &nodes.to_string(), "--until", &until]);
         if started.status.code() == Some(77) {
