@@ -140,6 +140,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             retries: execution.retries,
             checkpoint_interval,
             fail_fast: arguments.fail_fast,
+            waits_for_others: true,
             grace: Duration::ZERO,
         };
         // Runs under way in another process come last: most likely they will be done by then.

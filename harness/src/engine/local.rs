@@ -55,6 +55,9 @@ pub struct LocalEngine {
     pub checkpoint_interval: Duration,
     /// Whether no further run is begun once one has no result.
     pub fail_fast: bool,
+    /// Whether a run that another process seems to be computing is waited for; else it is computed twice, and the first to finish
+    /// counts.
+    pub waits_for_others: bool,
     /// How long a run that is to stop may take to come to a checkpoint; it is killed at once where that is no time.
     pub grace: Duration,
 }
@@ -132,7 +135,9 @@ impl LocalEngine {
             self.store.repair(&run.id)?;
             match self.store.standing(&run.id)? {
                 Standing::Done(outcome) => return Ok(Some(*outcome)),
-                Standing::Running if !stop.load(Ordering::Relaxed) => std::thread::sleep(TICK),
+                Standing::Running if self.waits_for_others && !stop.load(Ordering::Relaxed) => {
+                    std::thread::sleep(TICK);
+                }
                 _ => return Ok(None),
             }
         }

@@ -210,7 +210,7 @@ impl Store {
     }
 
     /// How often in a row a run was lost, to the death of its process or its node, without getting any further. Attempts up
-    /// to the one numbered `since` don't count.
+    /// to the one numbered `since` don't count. To be asked where Slurm says that none of them is alive: a lock is no witness.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -218,7 +218,7 @@ impl Store {
         let attempts = self.attempts(id)?;
         let mut losses = 0;
         let mut furthest = None;
-        for attempt in attempts.iter().filter(|attempt| attempt.ordinal() > since && !attempt.is_alive()) {
+        for attempt in attempts.iter().filter(|attempt| attempt.ordinal() > since) {
             let reached = attempt.last_epoch();
             let advanced = reached > furthest;
             furthest = furthest.max(reached);
@@ -357,19 +357,20 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
     use crate::{record::Resources, suite};
 
-    fn one_run(folder: &Path) -> (Store, RunSpec) {
+    /// The results folder of a suite of one run, and the run.
+    pub fn one_run(folder: &Path) -> (Store, PlannedRun) {
         let path = folder.join("one.yaml");
         let text = "{name: one, description: One run., datasets: {digits: {}}, architectures: {mlp: {mlp: {hidden: [4]}}}, \
                     algorithms: {bp: {}}, training: {epochs: 9, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}}";
         fs::write(&path, text).unwrap();
         let plan = suite::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
-        (Store::new(folder.join("results")), plan.runs[0].spec.clone())
+        (Store::new(folder.join("results")), plan.runs[0].clone())
     }
 
     /// An attempt that came as far as `epoch` and then died.
@@ -390,8 +391,7 @@ mod tests {
     #[test]
     fn losses_are_counted_while_a_run_gets_no_further() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, spec) = one_run(folder.path());
-        let id = spec.id();
+        let (store, PlannedRun { id, spec, .. }) = one_run(folder.path());
         let losses = |since| store.losses(&id, since).unwrap();
         assert_eq!(losses(0), 0);
         dies(&store, &spec, 2);
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn attempts_follow_each_other_by_number_whatever_the_clocks_say() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, spec) = one_run(folder.path());
+        let (store, PlannedRun { spec, .. }) = one_run(folder.path());
         let first = dies(&store, &spec, 4);
         // As if its machine's clock were a hundred years ahead.
         let name = first.path().file_name().unwrap().to_string_lossy().replacen("-20", "-21", 1);

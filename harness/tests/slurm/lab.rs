@@ -140,10 +140,10 @@ impl Drop for Lab {
     }
 }
 
-/// Waits for a command that must end within four minutes; what it said.
+/// Waits for a command that must end within eight minutes; what it said.
 #[track_caller]
 pub fn finish(mut child: Child) -> Output {
-    let deadline = Instant::now() + Duration::from_mins(4);
+    let deadline = Instant::now() + Duration::from_mins(8);
     while child.try_wait().expect("a child can be waited for").is_none() {
         if Instant::now() > deadline {
             let _ = child.kill();
@@ -155,10 +155,10 @@ pub fn finish(mut child: Child) -> Output {
     child.wait_with_output().expect("a child can be waited for")
 }
 
-/// Waits for something that must happen within four minutes.
+/// Waits for something that must happen within eight minutes.
 #[track_caller]
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(4);
+    let deadline = Instant::now() + Duration::from_mins(8);
     while !happened() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(50));

@@ -127,6 +127,8 @@ pub fn work(
         retries: settings.retries,
         checkpoint_interval: Duration::try_from_secs_f64(settings.checkpoint_seconds)?,
         fail_fast: false,
+        // A lock of a network filesystem may outlive the node that held it.
+        waits_for_others: false,
         // What is left after it serves to put the task back into the queue.
         grace: Duration::from_secs(u64::from(slurm.warning_seconds.saturating_sub(5))),
     };

@@ -143,7 +143,8 @@ pub fn tail(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ending, State, diagnose};
+    use super::{Assigned, Ending, State, Verdict, diagnose, judge};
+    use crate::record::{Store, store::tests::one_run};
 
     fn ending(state: &str, exit_code: &str) -> Ending {
         Ending {
@@ -153,6 +154,40 @@ mod tests {
             reason: "None".into(),
             time_limit: "00:10:00".into(),
         }
+    }
+
+    fn assigned(folder: &tempfile::TempDir) -> (Store, Assigned) {
+        let (store, run) = one_run(folder.path());
+        (store, Assigned { run, since: 0 })
+    }
+
+    #[test]
+    fn what_is_lost_before_it_begins_is_tried_again_so_often_and_then_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (store, assigned) = assigned(&folder);
+        let lost =
+            || judge(&store, &assigned, 2, Some(&ending("NODE_FAIL", "0:0")), "").expect("it can be judged");
+        assert_eq!(lost(), Verdict::Again("Slurm: NODE_FAIL on node3".to_owned()));
+        // Another task has left no attempt of its own: what is recorded of the one before is judged again.
+        let begin = || drop(store.begin(&assigned.run.spec).expect("an attempt begins"));
+        begin();
+        assert!(matches!(lost(), Verdict::Again(_)));
+        begin();
+        let Verdict::Final(outcome) = lost() else { panic!("it was tried too often") };
+        assert_eq!(outcome.state, State::Lost);
+        assert_eq!(lost(), Verdict::Final(outcome), "who looks later comes to the same");
+    }
+
+    #[test]
+    fn what_was_cancelled_or_told_to_stop_is_no_loss() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (store, assigned) = assigned(&folder);
+        let attempt = store.begin(&assigned.run.spec).expect("an attempt begins");
+        attempt.mark_stopped().expect("it can be marked");
+        let judged = |state: &str| judge(&store, &assigned, 0, Some(&ending(state, "0:15")), "");
+        assert_eq!(judged("CANCELLED").expect("it can be judged"), Verdict::Cancelled);
+        assert!(matches!(judged("FAILED").expect("it can be judged"), Verdict::Again(_)));
+        assert_eq!(attempt.outcome(), None);
     }
 
     #[test]
