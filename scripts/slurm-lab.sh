@@ -119,7 +119,7 @@ CONF
   for ((k = 1; k <= nodes; k++)); do
     echo "NodeName=node$k NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[k]} CPUs=4 RealMemory=4000 Gres=gpu:2 State=UNKNOWN" >>"$conf"
     # Any character device passes for a GPU as far as Slurm is concerned.
-    echo "NodeName=node$k Name=gpu File=/dev/tty[0-1]" >>"$lab/gres.conf"
+    printf 'NodeName=node%s Name=gpu File=%s\n' "$k" /dev/null "$k" /dev/zero >>"$lab/gres.conf"
     mkdir -p "$lab/spool/node$k"
   done
 }
@@ -135,8 +135,9 @@ await_nodes() {
     [ "$state" = idle ] && return
     sleep 0.1
   done
-  tail -5 "$lab"/log/*.log >&2 || true
-  die "the nodes did not come up: ${state:-the controller does not answer}; its logs are in $lab/log"
+  tail -n 5 "$lab"/log/*.log >&2 || true
+  stop
+  die "the nodes did not come up: ${state:-the controller does not answer} (the logs' last lines are above)"
 }
 
 end_process() { # pid file
@@ -173,6 +174,7 @@ stop() {
 }
 
 start() {
+  [[ "$lab" != *[[:space:]]* ]] || code=2 die "APICAL_SLURM_LAB has a blank in it, which Slurm's configuration can't have: $lab"
   local nodes="${1:-3}" until=
   [[ "$nodes" =~ ^[1-9][0-9]*$ ]] || code=2 die "how many nodes? e.g. $0 start 3"
   [ "${2:-}" != --until ] || until="$3"
@@ -180,12 +182,15 @@ start() {
   mkdir -p "$lab"
   install_slurm
   write_configuration "$nodes"
+  # What stands already is not left behind by what fails.
+  trap 'echo "slurm-lab: it did not start; the logs said:" >&2; tail -n 3 "$lab"/log/*.log >&2 || true; stop' ERR
   munged --key-file "$lab/munge.key" --socket "$lab/munge.socket" --pid-file "$lab/munge.pid" \
     --log-file "$lab/log/munged.log" --seed-file "$lab/munge.seed" --num-threads 2 --force 2>/dev/null
   start_controller
   local k
   for ((k = 1; k <= nodes; k++)); do start_node "$k"; done
   await_nodes
+  trap - ERR
   if [ -n "$until" ]; then
     (while kill -0 "$until" 2>/dev/null; do sleep 1; done; stop) >/dev/null 2>&1 </dev/null &
     disown

@@ -48,8 +48,11 @@ pub struct Assignment {
 
 /// It was told to stop, and has: no fault of the run.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped after a checkpoint")]
-struct Stopped;
+#[error("stopped")]
+struct Stopped {
+    /// Whether it left a checkpoint.
+    checkpoint: bool,
+}
 
 /// Reads an attempt's description.
 ///
@@ -84,8 +87,11 @@ pub fn work(assignment: &Assignment, spec: &RunSpec, events: &mut dyn Write) -> 
 
     let trained = panic::catch_unwind(AssertUnwindSafe(|| attempt(assignment, spec, &id, events)));
     let trained = trained.unwrap_or_else(|cause| Err(anyhow::anyhow!(panic_message(cause.as_ref()))));
-    if trained.as_ref().is_err_and(anyhow::Error::is::<Stopped>) {
-        assignment.attempt.mark_stopped()?;
+    if let Some(stopped) = trained.as_ref().err().and_then(|error| error.downcast_ref::<Stopped>()) {
+        // Without a checkpoint it would go on from nothing, again and again: that counts as a loss.
+        if stopped.checkpoint {
+            assignment.attempt.mark_stopped()?;
+        }
         return Ok(None);
     }
     let outcome = conclude(assignment, &id, started, trained);
@@ -120,6 +126,7 @@ fn attempt(assignment: &Assignment, spec: &RunSpec, id: &RunId, events: &mut dyn
     let epochs: Vec<Epoch> = recorder.epochs.clone();
     let finished =
         train::train(spec, &assignment.data_root, assignment.device, checkpoint, &epochs, &mut recorder)?;
+    recorder.log.sync()?;
     Ok(Trained { finished, history: recorder.epochs })
 }
 
@@ -196,11 +203,12 @@ impl Observer for Recorder<'_> {
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         // Training goes on without a checkpoint: it is only worth the time that it would save.
-        if let Err(reason) = checkpoint.write(&self.assignment.attempt.checkpoint_path()) {
-            log_line(&reason);
+        let written = checkpoint.write(&self.assignment.attempt.checkpoint_path());
+        if let Err(reason) = &written {
+            log_line(reason);
         }
         self.last_checkpoint = Instant::now();
-        if self.is_stopping() { Err(Stopped.into()) } else { Ok(()) }
+        if self.is_stopping() { Err(Stopped { checkpoint: written.is_ok() }.into()) } else { Ok(()) }
     }
 
     fn cpu_seconds(&self) -> f64 {

@@ -129,6 +129,9 @@ pub fn run(
         return Ok(Ended::All);
     }
     let handed = engine.submit(missing)?;
+    for (id, reason) in &handed.earlier {
+        line(format!("{id} had ended while nobody waited, and is tried again: {reason}"))?;
+    }
     if handed.attached > 0 {
         line(format!("{} queued or running already", count(handed.attached, "run")))?;
     }
@@ -147,7 +150,7 @@ pub fn run(
     let result = engine.wait(missing, &stop, &progress);
     progress.finish();
     result?;
-    let results = missing.len() - missing_runs(plan, store)?.runs.len();
+    let results = missing.len() - missing_runs(plan, store, true)?.runs.len();
     let elapsed = duration(started.elapsed().as_secs_f64());
     line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
     if stop.load(Ordering::Relaxed) {

@@ -79,11 +79,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let checkpoint_interval = seconds(arguments.checkpoint_seconds, "--checkpoint-seconds")?;
     arguments.cluster.check(arguments.engine == EngineChoice::Slurm)?;
 
-    let missing = missing_runs(&plan, &store)?;
-    if !arguments.cluster.dry_run {
-        for damage in missing.damaged {
-            line(format!("a damaged result is set aside, and its run computed again: {damage}"))?;
-        }
+    if arguments.engine == EngineChoice::Slurm && (arguments.jobs.is_some() || arguments.fail_fast) {
+        let message = "--jobs and --fail-fast are for runs on this machine; on a cluster `--slurm max_parallel=N` limits \
+                       how many tasks run at once";
+        return Err(UserError::config(message));
+    }
+    let missing = missing_runs(&plan, &store, !arguments.cluster.dry_run)?;
+    for damage in missing.damaged {
+        line(format!("a damaged result is set aside, and its run computed again: {damage}"))?;
     }
     let mut missing = missing.runs;
     let done = plan.runs.len() - missing.len();
@@ -151,7 +154,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         progress.finish();
         result?;
         let elapsed = duration(started.elapsed().as_secs_f64());
-        let results = missing.len() - missing_runs(&plan, &store)?.runs.len();
+        let results = missing.len() - missing_runs(&plan, &store, true)?.runs.len();
         line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
         if stop.load(Ordering::Relaxed) {
             line(format!("stopped; `{}` goes on from the last checkpoints", this_command()))?;
@@ -198,13 +201,13 @@ pub struct Missing<'a> {
     pub damaged: Vec<String>,
 }
 
-/// The runs without a result; damaged results are set aside first.
-pub fn missing_runs<'a>(plan: &'a Plan, store: &Store) -> Result<Missing<'a>> {
+/// The runs without a result; damaged ones are set aside first, unless nothing is to be changed.
+pub fn missing_runs<'a>(plan: &'a Plan, store: &Store, repair: bool) -> Result<Missing<'a>> {
     let standings: Vec<_> = plan
         .runs
         .par_iter()
         .map(|run| {
-            let damage = store.repair(&run.id)?;
+            let damage = if repair { store.repair(&run.id)? } else { None };
             Ok((run, damage, matches!(store.standing(&run.id)?, Standing::Done(_))))
         })
         .collect::<Result<_>>()?;

@@ -77,6 +77,9 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             line(format!("{} {}, seed {} ({}): {reason}", row.state, row.cell, row.seed, row.id))?;
         }
     }
+    for (row, reason) in unexplained(&rows, &live, &store) {
+        line(format!("{} {}, seed {} ({}): {reason}", row.state, row.cell, row.seed, row.id))?;
+    }
     let in_queue: Vec<&Task<'_>> = rows.iter().filter_map(|row| row.cluster.as_ref()).collect();
     if !in_queue.is_empty() {
         let running = in_queue.iter().filter(|task| !task.node.is_empty()).count();
@@ -88,6 +91,14 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     }
     line(format!("{}: {}", count(results.runs.len(), "run"), state_counts(&results)))?;
     Ok(exit::OK)
+}
+
+/// Runs that left a cluster's queue with no outcome, and what Slurm says of them; of the first few, since each is asked for.
+fn unexplained<'r>(rows: &'r [Row<'_>], live: &Live, store: &Store) -> Vec<(&'r Row<'r>, String)> {
+    const MOST: usize = 20;
+    let left = rows.iter().filter(|row| matches!(row.state, "interrupted" | "pending"));
+    let explain = |row: &'r Row<'_>| Some((row, live.explain(store, &row.id.parse().ok()?)?));
+    left.filter_map(explain).take(MOST).collect()
 }
 
 /// E.g. `running on node7`, `queued: Resources`.

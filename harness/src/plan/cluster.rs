@@ -29,7 +29,7 @@ pub struct Slurm {
     pub cpus: Option<u32>,
     /// Memory of a task as `sbatch --mem` takes it, e.g. `4G`.
     pub memory: Option<String>,
-    /// GPUs of a task. With any, runs compute on `cuda` unless `--device` says otherwise.
+    /// GPUs of a task, 0 or 1. With one, runs compute on `cuda` unless `--device` says otherwise.
     pub gpus: u32,
     /// Features that a node must have, as `sbatch --constraint` takes them.
     pub constraint: Option<String>,
@@ -69,7 +69,7 @@ impl Default for Slurm {
 }
 
 /// Options that the engine gives itself.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 17] = [
     "--array",
     "--output",
     "--error",
@@ -82,6 +82,11 @@ const RESERVED: [&str; 12] = [
     "--wait",
     "--export",
     "--chdir",
+    "--clusters",
+    "--wrap",
+    "--test-only",
+    "--nodes",
+    "--ntasks",
 ];
 
 impl Slurm {
@@ -120,6 +125,11 @@ impl Slurm {
                 self.runs_per_task, self.runs_at_once
             );
             problems.push(Problem::at("runs_at_once", message));
+        }
+        if self.gpus > 1 {
+            let message = "a run computes on one GPU, so a task of several would leave the others idle: `gpus: 1`, and \
+                           `runs_at_once` to share it";
+            problems.push(Problem::at("gpus", message));
         }
         for (key, text) in
             [("partition", &self.partition), ("account", &self.account), ("constraint", &self.constraint)]

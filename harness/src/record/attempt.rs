@@ -76,7 +76,7 @@ impl AttemptFolder {
         let path = self.alive_path();
         let file = File::create(&path).at("create", &path)?;
         // A filesystem without locks makes a living attempt look dead, which only costs its remains.
-        let _ = file.lock();
+        let _ = file.try_lock();
         Ok(file)
     }
 
@@ -131,7 +131,7 @@ impl AttemptFolder {
     }
 }
 
-/// An append-only file of events, each on the disk before the next is accepted.
+/// An append-only file of events, each handed to the system before the next is accepted.
 #[derive(Debug)]
 pub struct EventLog {
     file: File,
@@ -147,6 +147,14 @@ impl EventLog {
         let mut line = serde_json::to_vec(event).expect("an event is plain data");
         line.push(b'\n');
         self.file.write_all(&line).at("write", &self.path)
+    }
+
+    /// Makes sure that all of it is on the disk: a network filesystem may only then say that there was no room.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().at("write", &self.path)
     }
 }
 

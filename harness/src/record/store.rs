@@ -253,6 +253,11 @@ impl Store {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
                 ) =>
             {
+                // What lies there may say nothing of the run.
+                if let Published::Damaged(_) = self.published(id)? {
+                    self.set_aside(id)?;
+                    return self.publish(id, attempt);
+                }
                 let _ = fs::remove_dir_all(attempt.path());
                 false
             }
@@ -348,9 +353,12 @@ fn read_result(folder: &Path, id: &RunId) -> Result<(Outcome, Vec<Event>), Store
     }
     let path = folder.join("events.jsonl");
     let events = read_events(&path)?;
-    // A run that completed has told of its epochs.
-    if outcome.state == State::Completed && !events.iter().any(|event| matches!(event, Event::Epoch(_))) {
-        let reason = "no epoch is in it".to_owned();
+    // A run that completed has told of every epoch.
+    let told =
+        |wanted| events.iter().any(|event| matches!(event, Event::Epoch(epoch) if epoch.epoch == wanted));
+    let untold = (0..=spec.training.epochs).find(|epoch| !told(*epoch));
+    if let Some(epoch) = untold.filter(|_| outcome.state == State::Completed) {
+        let reason = format!("epoch {epoch} is not in it");
         return Err(StoreError::Corrupt { path, what: "file of events", reason });
     }
     Ok((outcome, events))

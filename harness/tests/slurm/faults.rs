@@ -91,15 +91,70 @@ fn jobs_outlive_their_submitter_and_another_waits_for_them() {
 }
 
 #[test]
-fn two_submitters_at_once_compute_every_run_once() {
+fn two_submitters_at_once_compute_every_run_once_and_one_cancel_ends_all() {
     let Some(lab) = Lab::start(2) else { return };
     let bench = Bench::new(SUITE);
+    let both = [(); 2].map(|()| lab.start_run(&bench, &[&EAGER[..], &["--detach"]].concat()));
+    for one in both {
+        let ended = finish(one);
+        assert!(ended.status.success(), "{}{}", stdout(&ended), stderr(&ended));
+    }
+    wait_until("the second has taken its tasks back", || lab.tasks("RUNNING,PENDING,COMPLETING") <= 6);
+    let cancelled = stdout(&lab.apical(&bench, "cancel", &[]));
+    assert!(cancelled.contains("6 runs cancelled"), "{cancelled}");
+    wait_until("no task is left", || lab.tasks("RUNNING,PENDING,COMPLETING") == 0);
     let both = [lab.start_run(&bench, &EAGER), lab.start_run(&bench, &EAGER)];
     for one in both {
         let ended = finish(one);
         assert!(ended.status.success(), "{}{}", stdout(&ended), stderr(&ended));
     }
     assert_complete(&bench);
+}
+
+/// A node on which nothing starts, be it for want of LibTorch, ends tasks faster than any other.
+#[test]
+fn a_node_on_which_nothing_starts_costs_no_run() {
+    let Some(lab) = Lab::start(2) else { return };
+    let bench = Bench::new(SUITE);
+    let waiting = lab.start_run(&bench, &["--detach", "--slurm", "max_parallel=1"]);
+    assert!(finish(waiting).status.success());
+    assert!(lab.apical(&bench, "cancel", &[]).status.success());
+    wait_until("no task is left", || lab.tasks("RUNNING,PENDING,COMPLETING") == 0);
+    // Jobs of the next submission start with the program's copy, which on node 1 is replaced by one that ends at once.
+    let programs = bench.path().join("results/slurm/programs");
+    let program = fs::read_dir(&programs).unwrap().flatten().next().unwrap().path();
+    let real = bench.path().join("real");
+    fs::rename(&program, &real).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ \"$SLURMD_NODENAME\" = node1 ] && {{ echo 'libc10.so: cannot open' >&2; exit 127; }}\nexec '{}' \"$@\"\n",
+        real.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::metadata(&real).unwrap().permissions()).unwrap();
+    let run = lab.run(&bench, &["--slurm", "cpus=2"]);
+    assert!(run.status.success(), "{}{}", stdout(&run), stderr(&run));
+    assert!(stderr(&run).contains("exit code 127"), "node 1 was never tried: {}", stderr(&run));
+    assert_complete(&bench);
+}
+
+#[test]
+fn what_becomes_of_runs_while_nobody_waits_is_named_and_they_are_handed_over_again() {
+    let Some(lab) = Lab::start(1) else { return };
+    let bench = Bench::new(SLOW);
+    assert!(finish(lab.start_run(&bench, &["--detach"])).status.success());
+    wait_until("it runs", || attempt_file(&bench, "events.jsonl").is_some());
+    kill_job_processes(&lab, "node1");
+    wait_until("Slurm has ended the task", || lab.tasks("RUNNING,COMPLETING,PENDING") == 0);
+    let status = stdout(&lab.apical(&bench, "status", &[]));
+    assert!(
+        status.contains("interrupted") && status.contains("Slurm: FAILED on node1, ended by signal 9"),
+        "{status}"
+    );
+    let again = finish(lab.start_run(&bench, &["--detach"]));
+    let said = stdout(&again);
+    assert!(said.contains("had ended while nobody waited") && said.contains("signal 9"), "{said}");
+    assert!(said.contains("1 run submitted"), "{said}");
+    assert!(lab.apical(&bench, "cancel", &[]).status.success());
 }
 
 #[test]

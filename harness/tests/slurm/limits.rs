@@ -39,6 +39,31 @@ overrides:
 }
 
 #[test]
+fn a_run_that_is_timed_out_does_not_keep_the_others_of_its_task_from_ending() {
+    let Some(lab) = Lab::start(1) else { return };
+    let bench = Bench::new(
+        "
+name: lab
+description: One that never ends, and one behind it.
+datasets: {digits: {validation: 200}}
+architectures: {mlp: {mlp: {hidden: [64]}}}
+algorithms:
+  segregated-dendrites: {mode: spiking, phases: {forward: 6000, target: 6000, test: 40}}
+  bp: {}
+training: {epochs: 2, batch_size: 1, optimizer: {sgd: {learning_rate: 0.01}}}
+",
+    );
+    let limits = ["--slurm", "time=1", "--slurm", "warning_seconds=50", "--slurm", "runs_per_task=2"];
+    let mut waiting = lab.start_run(&bench, &limits);
+    wait_until("it has ended", || {
+        lab.hurry();
+        waiting.try_wait().unwrap().is_some()
+    });
+    let said = stdout(&finish(waiting));
+    assert!(said.contains("1 completed, 1 timed-out"), "{said}");
+}
+
+#[test]
 fn a_run_that_takes_more_memory_than_its_task_has_is_named_out_of_memory() {
     let Some(lab) = Lab::start(1) else { return };
     let bench = Bench::new(

@@ -3,7 +3,9 @@
 //! Only what has been the same since Slurm 20 is used: no `--json`, whose layout changes between releases, and no
 //! accounting, which many clusters keep to themselves.
 
+use crate::plan::Slurm;
 use std::{
+    collections::BTreeSet,
     io,
     path::Path,
     process::{Command, Output},
@@ -24,7 +26,7 @@ pub enum SlurmError {
         source: io::Error,
     },
     /// Slurm says no.
-    #[error("`{command}` failed: {message}")]
+    #[error("`{command}` failed: {message}{}", remedy(message))]
     Refused {
         /// Which command.
         command: &'static str,
@@ -39,6 +41,20 @@ pub enum SlurmError {
         /// What.
         output: String,
     },
+}
+
+/// What helps against a refusal, where that is known.
+fn remedy(message: &str) -> &'static str {
+    let message = message.to_lowercase();
+    if message.contains("limit")
+        && (message.contains("submit") || message.contains("qos") || message.contains("assoc"))
+    {
+        "; fewer and longer tasks stay below a limit of jobs: `--slurm runs_per_task=N`"
+    } else if message.contains("node configuration") {
+        "; `sinfo` shows what the nodes have, `apical run … --dry-run` what is asked for"
+    } else {
+        ""
+    }
 }
 
 /// A task of a job array that Slurm has not ended.
@@ -63,13 +79,28 @@ impl Queued {
     pub fn is_on_a_node(&self) -> bool {
         matches!(
             self.state.as_str(),
-            "RUNNING" | "COMPLETING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "STAGE_OUT"
+            "RUNNING" | "CONFIGURING" | "COMPLETING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "STAGE_OUT"
         )
     }
 
     /// Whether it waits for somebody to release it, because its launch failed: Slurm itself will not try again.
     pub fn is_held_after_a_failed_launch(&self) -> bool {
-        self.state == "PENDING" && self.reason.to_lowercase().contains("launch failed")
+        let reason = self.reason.to_lowercase();
+        self.state == "PENDING" && (reason.contains("launch failed") || reason.contains("holdmaxrequeue"))
+    }
+
+    /// Whether it waits for something that only somebody can change.
+    pub fn waits_for_somebody(&self) -> bool {
+        const REASONS: [&str; 7] = [
+            "BadConstraints",
+            "PartitionTimeLimit",
+            "PartitionNodeLimit",
+            "DependencyNeverSatisfied",
+            "JobHeldUser",
+            "JobHeldAdmin",
+            "InvalidQOS",
+        ];
+        self.state == "PENDING" && REASONS.iter().any(|reason| self.reason.contains(reason))
     }
 }
 
@@ -90,8 +121,17 @@ pub struct Ending {
 
 fn call(command: &'static str, prepare: impl FnOnce(&mut Command)) -> Result<Output, SlurmError> {
     let mut process = Command::new(command);
-    // Slurm shortens lists of array indices, and translates nothing else.
+    // Slurm shortens lists of array indices.
     process.env("SLURM_BITSTR_LEN", "0").env("LC_ALL", "C");
+    // Filters that somebody has set for what they type would hide tasks from us.
+    for (name, _) in std::env::vars_os() {
+        if ["SQUEUE_", "SCANCEL_", "SINFO_", "SACCT_"]
+            .iter()
+            .any(|own| name.to_string_lossy().starts_with(own))
+        {
+            process.env_remove(name);
+        }
+    }
     prepare(&mut process);
     process.output().map_err(|source| SlurmError::NotFound { command, source })
 }
@@ -106,17 +146,18 @@ fn text(command: &'static str, output: &Output) -> Result<String, SlurmError> {
     Err(SlurmError::Refused { command, message })
 }
 
-/// Submits a script; the id of its job.
+/// Submits a script that asks for `slurm`; the id of its job.
 ///
 /// # Errors
 /// What Slurm objects to.
-pub fn submit(script: &Path) -> Result<String, SlurmError> {
+pub fn submit(script: &Path, slurm: &Slurm) -> Result<String, SlurmError> {
     let output = call("sbatch", |sbatch| {
         sbatch.arg("--parsable").arg(script);
-        // A job that submits, as a nightly one may, would pass its own settings on to those that it submits.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SBATCH_") || is_of_a_job(&name.to_string_lossy()) {
-                sbatch.env_remove(name);
+            let name = name.to_string_lossy();
+            // A job that submits, as a nightly one may, would pass its own settings on to those that it submits.
+            if is_of_a_job(&name) || overrules(&name, slurm) {
+                sbatch.env_remove(&*name);
             }
         }
     })?;
@@ -143,6 +184,21 @@ fn is_of_a_job(name: &str) -> bool {
     ]
     .iter()
     .any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a variable would overrule what the script says. Where a suite says nothing, a site's defaults count.
+fn overrules(name: &str, slurm: &Slurm) -> bool {
+    match name {
+        "SBATCH_ACCOUNT" => slurm.account.is_some(),
+        "SBATCH_PARTITION" => slurm.partition.is_some(),
+        "SBATCH_TIMELIMIT" => slurm.time.is_some(),
+        "SBATCH_CONSTRAINT" => slurm.constraint.is_some(),
+        "SBATCH_MEM_PER_CPU" | "SBATCH_MEM_PER_NODE" | "SBATCH_MEM_PER_GPU" => slurm.memory.is_some(),
+        "SBATCH_ARRAY_INX" | "SBATCH_JOB_NAME" | "SBATCH_OUTPUT" | "SBATCH_ERROR" | "SBATCH_OPEN_MODE"
+        | "SBATCH_REQUEUE" | "SBATCH_NO_REQUEUE" | "SBATCH_SIGNAL" | "SBATCH_EXPORT" | "SBATCH_WAIT"
+        | "SBATCH_CLUSTERS" => true,
+        _ => false,
+    }
 }
 
 /// Every task of the jobs with these names that Slurm has not ended.
@@ -199,13 +255,21 @@ fn array_size(configuration: &str) -> Option<usize> {
 }
 
 /// How a task of an array ended; nothing where Slurm has forgotten it.
-pub fn ending(job: &str, task: u32) -> Option<Ending> {
+///
+/// # Errors
+/// When Slurm does not answer, which says nothing about the task.
+pub fn ending(job: &str, task: u32) -> Result<Option<Ending>, SlurmError> {
     let id = format!("{job}_{task}");
-    let shown = call("scontrol", |scontrol| {
+    let output = call("scontrol", |scontrol| {
         scontrol.args(["--oneliner", "show", "job", &id]);
-    });
-    let shown = shown.ok().and_then(|output| text("scontrol", &output).ok());
-    shown.and_then(|line| job_ending(&line)).or_else(|| accounted(&id))
+    })?;
+    match text("scontrol", &output) {
+        Ok(line) => Ok(job_ending(&line).or_else(|| accounted(&id))),
+        Err(SlurmError::Refused { message, .. }) if message.to_lowercase().contains("invalid job id") => {
+            Ok(accounted(&id))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn job_ending(line: &str) -> Option<Ending> {
@@ -242,14 +306,14 @@ fn accounted(id: &str) -> Option<Ending> {
     })
 }
 
-/// Whether a task that must not run on `node` has anywhere else to go.
-pub fn has_other_nodes(partition: Option<&str>, node: &str) -> bool {
+/// Whether a task that is to keep away from `nodes` has anywhere else to go.
+pub fn has_other_nodes(partition: Option<&str>, nodes: &BTreeSet<String>) -> bool {
     let output = call("sinfo", |sinfo| {
         sinfo.args(["--noheader", "--Node", "--format=%N", "--states=idle,mixed,allocated,completing"]);
         sinfo.args(partition.map(|partition| format!("--partition={partition}")));
     });
     let printed = output.ok().and_then(|output| text("sinfo", &output).ok()).unwrap_or_default();
-    printed.lines().map(str::trim).any(|other| !other.is_empty() && other != node)
+    printed.lines().map(str::trim).any(|other| !other.is_empty() && !nodes.contains(other))
 }
 
 /// Ends jobs or tasks, e.g. `12` or `12_3`; what has ended already is no error.

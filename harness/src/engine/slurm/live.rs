@@ -3,8 +3,12 @@
 use super::{
     commands::{self, Queued, SlurmError},
     submission::Submission,
+    verdict::{self, Reached},
 };
-use crate::{record::Store, spec::RunId};
+use crate::{
+    record::{AttemptFolder, Store},
+    spec::RunId,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// Names that one question about the queue may hold: a command line is not endless.
@@ -14,7 +18,8 @@ const MOST_NAMES: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Live {
     submissions: Vec<Submission>,
-    queued: HashMap<RunId, Queued>,
+    /// Of each run every task that has it; two submitters at once may both have handed it over.
+    queued: HashMap<RunId, Vec<Queued>>,
     /// The latest task that each run was given to.
     latest: HashMap<RunId, Place>,
 }
@@ -44,14 +49,11 @@ impl Live {
             .flat_map(Submission::arrays)
             .map(|array| (array.name.as_str(), array))
             .collect();
-        let mut queued = HashMap::new();
+        let mut queued: HashMap<RunId, Vec<Queued>> = HashMap::new();
         for task in tasks {
             let runs = by_name.get(task.name.as_str()).and_then(|array| array.tasks.get(task.task as usize));
             for run in runs.into_iter().flatten() {
-                let known = queued.get(run).is_some_and(Queued::is_on_a_node);
-                if !known {
-                    queued.insert(run.clone(), task.clone());
-                }
+                queued.entry(run.clone()).or_default().push(task.clone());
             }
         }
         live.queued = queued;
@@ -82,9 +84,26 @@ impl Live {
         self.submissions.iter().flat_map(Submission::arrays)
     }
 
-    /// The task that computes a run or waits to.
+    /// The task that computes a run or waits to; of several, one that computes it.
     pub fn of(&self, run: &RunId) -> Option<&Queued> {
-        self.queued.get(run)
+        let tasks = self.queued.get(run)?;
+        tasks.iter().find(|task| task.is_on_a_node()).or(tasks.first())
+    }
+
+    /// The tasks of `submission` whose every run another job with a smaller id has too: array and index of each.
+    pub fn superfluous(&self, submission: &Submission) -> Vec<(usize, u32)> {
+        let id = |job: &str| job.parse::<u64>().unwrap_or(u64::MAX);
+        let is_taken = |run: &RunId, own: u64| {
+            self.queued.get(run).is_some_and(|tasks| tasks.iter().any(|task| id(&task.job) < own))
+        };
+        let mut superfluous = Vec::new();
+        for (index, array) in submission.arrays().iter().enumerate() {
+            let Some(own) = array.job.as_deref().map(id) else { continue };
+            let taken = |runs: &Vec<RunId>| !runs.is_empty() && runs.iter().all(|run| is_taken(run, own));
+            let tasks = array.tasks.iter().enumerate().filter(|(_, runs)| taken(runs));
+            superfluous.extend(tasks.map(|(task, _)| (index, task as u32)));
+        }
+        superfluous
     }
 
     /// The latest task that a run was given to.
@@ -93,16 +112,34 @@ impl Live {
         Some((&self.submissions[place.submission], place))
     }
 
+    /// What became of the latest task of a run that is neither queued nor done, in words; nothing where it was never handed
+    /// over, was told to stop, or Slurm does not answer.
+    pub fn explain(&self, store: &Store, run: &RunId) -> Option<String> {
+        let (submission, at) = self.latest(run)?;
+        let ending = commands::ending(submission.job(at.array)?, at.task).ok()?;
+        let attempts = store.attempts(run).ok()?;
+        let last = attempts.last();
+        if ending.as_ref().is_some_and(|ending| ending.state.starts_with("CANCELLED")) {
+            return Some("its task was cancelled".to_owned());
+        }
+        if last.is_some_and(AttemptFolder::is_stopped) {
+            return None;
+        }
+        let log = verdict::tail(&submission.log(at.array, at.task));
+        Some(verdict::diagnose(ending.as_ref(), &log, Reached::of(last)).1)
+    }
+
     /// What `scancel` takes for the tasks that have these runs, whole arrays where all of their tasks are meant.
     pub fn targets(&self, runs: &BTreeSet<&RunId>) -> Vec<String> {
         let tasks: BTreeSet<(&str, u32)> = self
             .queued
             .iter()
             .filter(|(run, _)| runs.contains(run))
-            .map(|(_, task)| (task.job.as_str(), task.task))
+            .flat_map(|(_, tasks)| tasks)
+            .map(|task| (task.job.as_str(), task.task))
             .collect();
         let all: BTreeSet<(&str, u32)> =
-            self.queued.values().map(|task| (task.job.as_str(), task.task)).collect();
+            self.queued.values().flatten().map(|task| (task.job.as_str(), task.task)).collect();
         let mut targets = Vec::new();
         for job in tasks.iter().map(|(job, _)| *job).collect::<BTreeSet<_>>() {
             let of_job = |tasks: &BTreeSet<(&str, u32)>| tasks.iter().filter(|(of, _)| *of == job).count();

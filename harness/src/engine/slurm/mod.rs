@@ -12,7 +12,7 @@ pub mod task;
 mod verdict;
 
 use self::{
-    commands::Ending,
+    commands::{Ending, SlurmError},
     live::Live,
     submission::{Assigned, Class, Submission, TaskSettings, arrange},
     verdict::Verdict,
@@ -21,14 +21,18 @@ use super::{Notice, Watcher};
 use crate::{
     plan::{PlannedRun, Requests},
     record::{AttemptFolder, Event, Outcome, Standing, State, Store},
+    spec::RunId,
 };
 use anyhow::{Context, Result};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
+
+/// How often in a row the results folder may refuse before waiting for it ends.
+const MOST_TROUBLES: usize = 3;
 
 /// How runs are handed over to Slurm and waited for.
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub struct HandedOver {
     pub submitted: usize,
     /// Ids of the new jobs.
     pub jobs: Vec<String>,
+    /// What became of runs that had been handed over before, while nobody waited.
+    pub earlier: Vec<(RunId, String)>,
 }
 
 /// A run that has not ended.
@@ -71,6 +77,8 @@ struct Open<'a> {
     gone: Option<Instant>,
     /// Where it was computed last.
     node: Option<String>,
+    /// Where it was lost.
+    avoid: BTreeSet<String>,
 }
 
 impl SlurmEngine {
@@ -79,28 +87,83 @@ impl SlurmEngine {
     /// # Errors
     /// When the results folder cannot be read.
     pub fn preview(&self, runs: &[&PlannedRun]) -> Result<Vec<String>> {
-        // Without a cluster at hand, as if it had Slurm's own limit.
+        // Without a cluster at hand, as if nothing were queued and it had Slurm's own limit.
+        let live = Live::look(&self.store, &self.suite).unwrap_or_default();
         let most = commands::max_array_size().unwrap_or(1001);
-        let arrays = arrange(self.assign(runs)?, most);
+        let missing: Vec<&PlannedRun> =
+            runs.iter().copied().filter(|run| live.of(&run.id).is_none()).collect();
+        let arrays = arrange(self.assign(&missing)?, most);
         Ok(submission::preview(&self.suite, &self.settings, &self.program, &arrays))
     }
 
-    /// Hands over every run that is not queued yet.
+    /// Hands over every run that is not queued yet. What became of those that were handed over before, while nobody waited,
+    /// is found out first.
     ///
     /// # Errors
     /// When the results folder cannot be used, or Slurm does not answer or objects.
     pub fn submit(&self, runs: &[&PlannedRun]) -> Result<HandedOver> {
         let live = Live::look(&self.store, &self.suite)?;
+        let mut handed = HandedOver::default();
         let missing: Vec<&PlannedRun> =
             runs.iter().copied().filter(|run| live.of(&run.id).is_none()).collect();
-        let mut handed = HandedOver { attached: runs.len() - missing.len(), ..HandedOver::default() };
-        if !missing.is_empty() {
-            let submission =
-                self.hand_over(arrange(self.assign(&missing)?, commands::max_array_size()?), &[])?;
-            handed.submitted = missing.len();
-            handed.jobs = submission.arrays().iter().filter_map(|array| array.job.clone()).collect();
+        let earlier: Vec<&PlannedRun> =
+            missing.iter().copied().filter(|run| live.latest(&run.id).is_some()).collect();
+        let mut assigned = BTreeMap::new();
+        for mut run in Self::open(&earlier, &live)? {
+            if self.is_told(&run)? {
+                continue;
+            }
+            match self.judge(&mut run, &live)? {
+                // It goes on with its losses counted.
+                Verdict::Again { reason, lost } => {
+                    assigned.insert(run.planned.id.clone(), run.assigned.clone());
+                    if lost {
+                        handed.earlier.push((run.planned.id.clone(), reason));
+                    }
+                }
+                Verdict::Final(outcome) => {
+                    let reason = outcome.reason.clone().unwrap_or_default();
+                    handed.earlier.push((run.planned.id.clone(), format!("{}: {reason}", outcome.state)));
+                }
+                Verdict::Cancelled => {}
+            }
         }
+        handed.attached = runs.len() - missing.len();
+        if missing.is_empty() {
+            return Ok(handed);
+        }
+        let mut all = self.assign(&missing)?;
+        for (_, fresh) in &mut all {
+            if let Some(earlier) = assigned.remove(&fresh.run.id) {
+                *fresh = earlier;
+            }
+        }
+        let mut submission = self.hand_over(arrange(all, commands::max_array_size()?), &[])?;
+        handed.submitted = missing.len();
+        // Somebody else may have done the same at the same time: then whoever has the smaller job id keeps the runs.
+        let superfluous = Live::look(&self.store, &self.suite)?.superfluous(&submission);
+        if !superfluous.is_empty() {
+            let own = |(array, task): &(usize, u32)| {
+                submission.arrays()[*array].job.as_ref().map(|job| format!("{job}_{task}"))
+            };
+            commands::cancel(&superfluous.iter().filter_map(own).collect::<Vec<_>>())?;
+            let runs = |(array, task): &(usize, u32)| submission.arrays()[*array].tasks[*task as usize].len();
+            let withdrawn: usize = superfluous.iter().map(runs).sum();
+            submission.withdraw(&superfluous)?;
+            handed.submitted -= withdrawn;
+            handed.attached += withdrawn;
+        }
+        let arrays =
+            submission.arrays().iter().filter(|array| array.tasks.iter().any(|runs| !runs.is_empty()));
+        handed.jobs = arrays.filter_map(|array| array.job.clone()).collect();
         Ok(handed)
+    }
+
+    /// Whether the latest attempt since a run was asked for has told how it ended, so that somebody has seen it.
+    fn is_told(&self, run: &Open<'_>) -> Result<bool> {
+        let attempts = self.store.attempts(&run.planned.id)?;
+        let last = attempts.last().filter(|attempt| attempt.ordinal() > run.assigned.since);
+        Ok(last.is_some_and(|last| last.outcome().is_some_and(|outcome| outcome.state != State::Lost)))
     }
 
     fn hand_over(&self, arrays: Vec<Class>, exclude: &[String]) -> Result<Submission> {
@@ -122,21 +185,27 @@ impl SlurmEngine {
     /// # Errors
     /// When the results folder cannot be used, or Slurm objects to a run that is handed over again.
     pub fn wait(&self, runs: &[&PlannedRun], stop: &AtomicBool, watcher: &dyn Watcher) -> Result<()> {
-        let mut open = self.open(runs)?;
-        let mut silence = None;
+        let mut open = Self::open(runs, &Live::recorded(&self.store, &self.suite))?;
+        let mut troubles = 0;
+        let mut remarks = BTreeSet::new();
         while !open.is_empty() && !stop.load(Ordering::Relaxed) {
             let looked = Instant::now();
-            match Live::look(&self.store, &self.suite) {
-                Ok(live) => {
-                    silence = None;
-                    let again = self.look(&mut open, &live, watcher)?;
-                    self.hand_over_again(again, &mut open)?;
-                }
+            match self.look(&mut open, &mut remarks, watcher) {
+                Ok(()) => troubles = 0,
                 Err(error) => {
+                    troubles += 1;
                     // A controller that restarts, or a network that is away, says nothing about the runs.
-                    let since = *silence.get_or_insert(looked);
-                    if since == looked {
-                        watcher.notice(&Notice::Remark(&format!("{error}; waiting for Slurm to answer")));
+                    let is_slurms = error.chain().any(|cause| {
+                        matches!(
+                            cause.downcast_ref(),
+                            Some(SlurmError::Refused { .. } | SlurmError::Unreadable { .. })
+                        )
+                    });
+                    if !is_slurms && troubles >= MOST_TROUBLES {
+                        return Err(error);
+                    }
+                    if troubles == 1 {
+                        watcher.notice(&Notice::Remark(&format!("{error:#}; it is tried again")));
                     }
                 }
             }
@@ -150,20 +219,24 @@ impl SlurmEngine {
         Ok(())
     }
 
-    fn open<'a>(&self, runs: &[&'a PlannedRun]) -> Result<Vec<Open<'a>>> {
-        let live = Live::recorded(&self.store, &self.suite);
-        let mut tasks: BTreeMap<PathBuf, Vec<Assigned>> = BTreeMap::new();
+    /// The runs as their latest manifests have them: what losses count from stands there.
+    fn open<'a>(runs: &[&'a PlannedRun], live: &Live) -> Result<Vec<Open<'a>>> {
+        let mut manifests: BTreeMap<PathBuf, BTreeMap<RunId, Assigned>> = BTreeMap::new();
         let mut open = Vec::new();
         for planned in runs {
-            // What the manifest says counts: losses since the run was first asked for.
-            let place = live.latest(&planned.id);
-            let place = place.with_context(|| format!("run {} was not handed over", planned.id))?;
-            let (submission, at) = place;
-            let key = submission.log(at.array, at.task);
-            if !tasks.contains_key(&key) {
-                tasks.insert(key.clone(), submission.assigned(at.array, at.task as usize)?);
-            }
-            let assigned = tasks[&key].iter().find(|assigned| assigned.run.id == planned.id);
+            let (submission, at) = live
+                .latest(&planned.id)
+                .with_context(|| format!("run {} was not handed over", planned.id))?;
+            let manifest = match manifests.entry(submission.manifest(at.array)) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let tasks = submission.assigned_to_all(at.array)?;
+                    let runs =
+                        tasks.into_iter().flatten().map(|assigned| (assigned.run.id.clone(), assigned));
+                    entry.insert(runs.collect())
+                }
+            };
+            let assigned = manifest.get(&planned.id);
             let assigned = assigned.with_context(|| format!("run {} is not in its manifest", planned.id))?;
             open.push(Open {
                 assigned: assigned.clone(),
@@ -172,35 +245,50 @@ impl SlurmEngine {
                 last_epoch: None,
                 gone: None,
                 node: None,
+                avoid: BTreeSet::new(),
             });
         }
         Ok(open)
     }
 
-    /// One look at every open run: those that have ended are taken out, those to be handed over again are returned.
-    fn look<'a>(
+    /// One look at every open run: those that have ended are taken out, those that were lost are handed over again.
+    fn look(
         &self,
-        open: &mut Vec<Open<'a>>,
-        live: &Live,
+        open: &mut Vec<Open<'_>>,
+        remarks: &mut BTreeSet<String>,
         watcher: &dyn Watcher,
-    ) -> Result<Vec<Open<'a>>> {
+    ) -> Result<()> {
+        let live = Live::look(&self.store, &self.suite)?;
+        // Until all are judged, none is taken out: an error on the way loses nothing.
+        let mut verdicts = Vec::new();
+        for run in open.iter_mut() {
+            if let Some(queued) = live.of(&run.planned.id).filter(|queued| queued.waits_for_somebody())
+                && remarks.insert(queued.reason.clone())
+            {
+                let text = format!(
+                    "job {} waits, and will until somebody changes something: {}",
+                    queued.job, queued.reason
+                );
+                watcher.notice(&Notice::Remark(&text));
+            }
+            verdicts.push(self.look_at(run, &live, watcher)?);
+        }
         let mut again = Vec::new();
-        let mut still = Vec::new();
-        for mut run in std::mem::take(open) {
-            match self.look_at(&mut run, live, watcher)? {
-                None => still.push(run),
+        for (mut run, verdict) in std::mem::take(open).into_iter().zip(verdicts) {
+            match verdict {
+                None => open.push(run),
                 Some(Verdict::Final(outcome)) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
                 Some(Verdict::Cancelled) => watcher.notice(&Notice::Cancelled(run.planned)),
-                Some(Verdict::Again(reason)) => {
+                Some(Verdict::Again { reason, lost }) => {
                     let outcome = verdict::outcome(&run.assigned, State::Lost, reason);
                     watcher.notice(&Notice::Retrying(run.planned, &outcome));
                     (run.gone, run.began) = (None, false);
+                    run.avoid.extend(run.node.take().filter(|_| lost));
                     again.push(run);
                 }
             }
         }
-        *open = still;
-        Ok(again)
+        self.hand_over_again(again, open)
     }
 
     /// What became of a run; nothing while it waits, is computed, or may only not be seen yet.
@@ -270,10 +358,10 @@ impl SlurmEngine {
 
     fn judge(&self, run: &mut Open<'_>, live: &Live) -> Result<Verdict> {
         let place = live.latest(&run.planned.id);
-        let ending = place.and_then(|(submission, at)| {
-            let job = submission.arrays().get(at.array)?.job.as_deref()?;
-            commands::ending(job, at.task)
-        });
+        let ending = match place.and_then(|(submission, at)| Some((submission.job(at.array)?, at.task))) {
+            Some((job, task)) => commands::ending(job, task)?,
+            None => None,
+        };
         if let Some(ending) = ending.as_ref().filter(|ending| !ending.node.is_empty()) {
             run.node = Some(ending.node.clone());
         }
@@ -284,20 +372,27 @@ impl SlurmEngine {
 
     /// Runs that were lost go elsewhere, if there is anywhere else.
     fn hand_over_again<'a>(&self, again: Vec<Open<'a>>, open: &mut Vec<Open<'a>>) -> Result<()> {
-        let mut by_node: BTreeMap<Option<String>, Vec<Open<'a>>> = BTreeMap::new();
+        let mut by_nodes: BTreeMap<BTreeSet<String>, Vec<Open<'a>>> = BTreeMap::new();
         for run in again {
-            by_node.entry(run.node.clone()).or_default().push(run);
+            by_nodes.entry(run.avoid.clone()).or_default().push(run);
         }
-        for (node, runs) in by_node {
-            let assigned =
-                runs.iter().map(|run| (self.requests.of(&run.planned.cell).clone(), run.assigned.clone()));
-            for array in arrange(assigned.collect(), commands::max_array_size()?) {
-                let partition = array.0.partition.as_deref();
-                let elsewhere = node.as_deref().filter(|node| commands::has_other_nodes(partition, node));
-                let exclude: Vec<String> = elsewhere.map(str::to_owned).into_iter().collect();
-                self.hand_over(vec![array], &exclude)?;
-            }
+        let mut trouble = Ok(());
+        for (nodes, runs) in by_nodes {
+            let handed_over = self.hand_over_elsewhere(&nodes, &runs);
+            // Those that could not be handed over are not queued, and so are judged, and tried, again.
             open.extend(runs);
+            trouble = trouble.and(handed_over);
+        }
+        trouble
+    }
+
+    fn hand_over_elsewhere(&self, nodes: &BTreeSet<String>, runs: &[Open<'_>]) -> Result<()> {
+        let assigned =
+            runs.iter().map(|run| (self.requests.of(&run.planned.cell).clone(), run.assigned.clone()));
+        for array in arrange(assigned.collect(), commands::max_array_size()?) {
+            let elsewhere = commands::has_other_nodes(array.0.partition.as_deref(), nodes);
+            let exclude: Vec<String> = if elsewhere { nodes.iter().cloned().collect() } else { Vec::new() };
+            self.hand_over(vec![array], &exclude)?;
         }
         Ok(())
     }

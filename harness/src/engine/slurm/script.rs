@@ -32,7 +32,7 @@ impl Script<'_> {
         let mut options = vec![
             format!("--job-name={}", self.name),
             format!("--array=0-{}{limit}", self.tasks.saturating_sub(1)),
-            format!("--output=\"{log}/{}-%a.txt\"", self.array),
+            option("--output", &format!("{log}/{}-%a.txt", self.array)),
             "--open-mode=append".to_owned(),
             "--requeue".to_owned(),
             format!("--signal=B:USR1@{}", slurm.warning_seconds),
@@ -40,8 +40,8 @@ impl Script<'_> {
             "--ntasks=1".to_owned(),
             format!("--cpus-per-task={cpus}"),
         ];
-        let mut add = |option: &str, value: Option<&str>| {
-            options.extend(value.map(|value| format!("{option}={value}")));
+        let mut add = |name: &str, value: Option<&str>| {
+            options.extend(value.map(|value| option(name, value)));
         };
         add("--partition", slurm.partition.as_deref());
         add("--account", slurm.account.as_deref());
@@ -49,11 +49,13 @@ impl Script<'_> {
         add("--mem", slurm.memory.as_deref());
         let gpus = (slurm.gpus > 0).then(|| format!("gpu:{}", slurm.gpus));
         add("--gres", gpus.as_deref());
-        let constraint = slurm.constraint.as_ref().map(|constraint| format!("\"{constraint}\""));
-        add("--constraint", constraint.as_deref());
+        add("--constraint", slurm.constraint.as_deref());
         let exclude = (!self.exclude.is_empty()).then(|| self.exclude.join(","));
         add("--exclude", exclude.as_deref());
-        options.extend(slurm.extra.iter().cloned());
+        options.extend(slurm.extra.iter().map(|extra| match extra.split_once('=') {
+            Some((name, value)) => option(name, value),
+            None => extra.clone(),
+        }));
         let options: Vec<String> = options.iter().map(|option| format!("#SBATCH {option}")).collect();
         // The program takes the place of the shell, so that Slurm's warning reaches it.
         format!(
@@ -64,6 +66,15 @@ impl Script<'_> {
             self.array
         )
     }
+}
+
+/// An option as `#SBATCH` takes it: what is not plain stands in quotes.
+fn option(name: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%=[]".contains(c);
+    if value.chars().all(plain) {
+        return format!("{name}={value}");
+    }
+    format!("{name}=\"{}\"", value.replace('\\', r"\\").replace('"', "\\\""))
 }
 
 fn shell_word(path: &Path) -> String {
@@ -115,7 +126,7 @@ mod tests {
             runs_per_task: 6,
             runs_at_once: 3,
             warning_seconds: 300,
-            extra: vec!["--qos=long".into()],
+            extra: vec!["--qos=long".into(), "--comment=a \"b\" \\c".into(), "--exclusive".into()],
         };
         insta::assert_snapshot!(script(&["node7".into()]).text(&everything), @r###"
         #!/bin/sh
@@ -136,6 +147,8 @@ mod tests {
         #SBATCH --constraint="a100|h100"
         #SBATCH --exclude=node7
         #SBATCH --qos=long
+        #SBATCH --comment="a \"b\" \\c"
+        #SBATCH --exclusive
         exec '/shared/it'\''s/apical' task --submission '/shared/50 % done/slurm' --array 2
         "###);
     }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! <results>/slurm/programs/apical-<digest>            the program, so that its jobs all compute with the same one
-//! <results>/slurm/<suite>/<name>/submission.json      its arrays, their job ids, and which runs each task has
-//! <results>/slurm/<suite>/<name>/manifest-<k>.jsonl   the runs of array k in full, a task a line
-//! <results>/slurm/<suite>/<name>/array-<k>.sh         its script
-//! <results>/slurm/<suite>/<name>/log/<k>-<task>.txt   what each task said
+//! <results>/slurm/<suite>/<number>-…/submission.json   its arrays, their job ids, and which runs each task has
+//! <results>/slurm/<suite>/<number>-…/manifest-<k>.jsonl   the runs of array k in full, a task a line
+//! <results>/slurm/<suite>/<number>-…/array-<k>.sh      its script
+//! <results>/slurm/<suite>/<number>-…/log/<k>-<task>.txt   what each task said
 //! ```
 //! It is written before Slurm hears of it, and its job ids as they come, so whoever finds it later, on another machine
 //! and after the submitter's death, knows what to look for in the queue. It never says what is done: run directories do.
@@ -146,8 +146,11 @@ impl Submission {
         exclude: &[String],
     ) -> Result<Self> {
         let program = install(program, &settings.results)?;
-        let name = unique_name();
-        let folder = suites_folder(&settings.results, suite).join(&name);
+        // Numbered, since clocks of login nodes differ too.
+        let folder = suites_folder(&settings.results, suite);
+        let number = folders(&folder).last().map_or(0, |last| number(last)) + 1;
+        let name = format!("{number:04}-{}", unique_name());
+        let folder = folder.join(&name);
         let log = folder.join("log");
         fs::create_dir_all(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let mut records = Vec::new();
@@ -182,11 +185,13 @@ impl Submission {
                 exclude,
             };
             files::write_atomically(&path, script.text(&array.slurm).as_bytes())?;
-            let job = commands::submit(&path);
+            let job = commands::submit(&path, &array.slurm);
             job.with_context(|| format!("cannot submit {}", path.display()))
         };
         // Where there is no other node, the one that is to be avoided is better than none.
-        submit(exclude).or_else(|error| if exclude.is_empty() { Err(error) } else { submit(&[]) })
+        let no_other = |error: &anyhow::Error| format!("{error:#}").contains("node configuration");
+        submit(exclude)
+            .or_else(|error| if exclude.is_empty() || !no_other(&error) { Err(error) } else { submit(&[]) })
     }
 
     fn write(&self) -> Result<(), StoreError> {
@@ -210,10 +215,22 @@ impl Submission {
 
     /// Every submission of a suite that can be read, in the order in which they were made.
     pub fn all(store: &Store, suite: &str) -> Vec<Self> {
-        let folder = suites_folder(store.root(), suite);
-        let folders = walkdir::WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name();
-        let folders = folders.into_iter().flatten().filter(|entry| entry.file_type().is_dir());
-        folders.filter_map(|entry| Self::read(entry.path()).ok()).collect()
+        let folders = folders(&suites_folder(store.root(), suite));
+        folders.iter().filter_map(|folder| Self::read(folder).ok()).collect()
+    }
+
+    /// Forgets tasks that were taken back: another submission has their runs.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn withdraw(&mut self, tasks: &[(usize, u32)]) -> Result<(), StoreError> {
+        for (array, task) in tasks {
+            let of = self.record.arrays.get_mut(*array);
+            if let Some(runs) = of.and_then(|array| array.tasks.get_mut(*task as usize)) {
+                runs.clear();
+            }
+        }
+        self.write()
     }
 
     /// What its tasks know.
@@ -226,9 +243,30 @@ impl Submission {
         &self.record.arrays
     }
 
+    /// Id of the job of an array, where it is known.
+    pub fn job(&self, array: usize) -> Option<&str> {
+        self.record.arrays.get(array)?.job.as_deref()
+    }
+
+    /// Where the runs of an array stand in full.
+    pub fn manifest(&self, array: usize) -> PathBuf {
+        manifest(&self.folder, array)
+    }
+
     /// What a task of an array said.
     pub fn log(&self, array: usize, task: u32) -> PathBuf {
         self.folder.join("log").join(format!("{array}-{task}.txt"))
+    }
+
+    /// The runs of all tasks of an array in full.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn assigned_to_all(&self, array: usize) -> Result<Vec<Vec<Assigned>>> {
+        let path = manifest(&self.folder, array);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let tasks = text.lines().map(serde_json::from_str);
+        tasks.collect::<Result<_, _>>().with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// The runs of a task in full.
@@ -243,6 +281,24 @@ impl Submission {
         let line = line.with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&line).with_context(|| format!("{}: task {task} is damaged", path.display()))
     }
+}
+
+/// The folders of a suite's submissions, in their order.
+fn folders(suite: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(suite)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort_by_key(|folder| (number(folder), folder.clone()));
+    folders
+}
+
+fn number(folder: &Path) -> u32 {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.split('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn manifest(folder: &Path, array: usize) -> PathBuf {

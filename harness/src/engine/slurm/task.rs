@@ -87,7 +87,9 @@ pub fn work(
     for assigned in &assigned {
         let id = &assigned.run.id;
         store.repair(id)?;
-        if store.outcome(id)?.is_some() {
+        // What has ended in an earlier round of this task is not begun again: somebody has to ask for it anew.
+        if let Some(state) = ended(&store, assigned)? {
+            without_result += usize::from(!state.is_result());
             continue;
         }
         let losses = store.losses(id, assigned.since)?;
@@ -124,7 +126,8 @@ pub fn work(
         jobs: slurm.runs_at_once as usize,
         threads: settings.threads,
         timeout: settings.timeout_seconds.map(Duration::try_from_secs_f64).transpose()?,
-        retries: settings.retries,
+        // What is lost here is tried again elsewhere.
+        retries: 0,
         checkpoint_interval: Duration::try_from_secs_f64(settings.checkpoint_seconds)?,
         fail_fast: false,
         // A lock of a network filesystem may outlive the node that held it.
@@ -135,30 +138,51 @@ pub fn work(
     let stopped = Stopped { inner: watcher, runs: Mutex::default() };
     let planned: Vec<&PlannedRun> = runs.iter().map(|assigned| &assigned.run).collect();
     engine.run(&planned, &signals.stop, &stopped)?;
-    let unfinished: Vec<&&Assigned> =
-        runs.iter().filter(|assigned| !matches!(store.outcome(&assigned.run.id), Ok(Some(_)))).collect();
-    if !signals.stop.load(Ordering::Relaxed) || unfinished.is_empty() {
-        return Ok(without_result + unfinished.len());
-    }
-    if signals.time_is_up.load(Ordering::Relaxed) {
-        let begun = stopped.runs.lock().map(|runs| runs.clone()).unwrap_or_default();
-        let stuck = unfinished.iter().filter(|assigned| {
-            let id = &assigned.run.id;
-            begun.contains(id.as_str())
-                && reached(&store, assigned) <= before.get(id.as_str()).copied().flatten()
-        });
-        let mut ended = 0;
-        for assigned in stuck {
-            give_up(&store, assigned, slurm.time.as_deref(), watcher)?;
-            ended += 1;
+    let begun = stopped.runs.lock().map(|runs| runs.clone()).unwrap_or_default();
+    let time_is_up = signals.time_is_up.load(Ordering::Relaxed);
+    let mut unfinished = 0;
+    for assigned in &runs {
+        let id = assigned.run.id.as_str();
+        match ended(&store, assigned)? {
+            Some(state) => without_result += usize::from(!state.is_result()),
+            None if time_is_up
+                && begun.contains(id)
+                && reached(&store, assigned) <= before.get(id).copied().flatten() =>
+            {
+                give_up(&store, assigned, slurm.time.as_deref(), watcher)?;
+                without_result += 1;
+            }
+            None => unfinished += 1,
         }
-        if ended == unfinished.len() {
-            return Ok(without_result + ended);
-        }
-        commands::requeue(&format!("{}_{}", place.job, place.index))
-            .context("the task cannot be put back into the queue; `apical run` submits what is left of it")?;
     }
-    Ok(without_result + unfinished.len())
+    if time_is_up && unfinished > 0 {
+        requeue(place)?;
+    }
+    Ok(without_result + unfinished)
+}
+
+/// The state in which a run has ended, by a result or without one, since it was asked for; losses are no end.
+fn ended(store: &Store, assigned: &Assigned) -> Result<Option<State>> {
+    if let Some(outcome) = store.outcome(&assigned.run.id)? {
+        return Ok(Some(outcome.state));
+    }
+    let attempts = store.attempts(&assigned.run.id)?;
+    let last = attempts.last().filter(|attempt| attempt.ordinal() > assigned.since);
+    let state = last.and_then(AttemptFolder::outcome).map(|outcome| outcome.state);
+    Ok(state.filter(|state| *state != State::Lost))
+}
+
+/// Puts the task back into the queue. A controller that does not answer is asked until the time limit ends it all.
+fn requeue(place: &Place) -> Result<()> {
+    let task = format!("{}_{}", place.job, place.index);
+    for _ in 0..60 {
+        if commands::requeue(&task).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    commands::requeue(&task)
+        .context("the task cannot be put back into the queue; `apical run` submits what is left of it")
 }
 
 /// No epoch has ended in all of a task's time: it would be so the next time too.

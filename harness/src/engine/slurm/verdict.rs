@@ -6,8 +6,11 @@
 //! | `TIMEOUT`, `DEADLINE` | tried again if it left a checkpoint, else `timed-out` |
 //! | `OUT_OF_MEMORY`, or it logged that the memory limit was exceeded | `out-of-memory` |
 //! | `CANCELLED` | as it was: somebody wanted so |
-//! | an exit code | `failed`: the program could not even begin, or not record why it ended |
-//! | `NODE_FAIL`, `BOOT_FAIL`, `PREEMPTED`, killed, or nothing | `lost`, and tried again, up to `execution.retries` times in a row |
+//! | an exit code after the run began | `failed`: it could not record why it ended |
+//! | an exit code before it began | `lost`: the node is at fault, or the program's installation there |
+//! | `NODE_FAIL`, `BOOT_FAIL`, `PREEMPTED`, killed, or nothing | `lost` |
+//!
+//! What is lost is tried again, elsewhere if there is anywhere else, up to `execution.retries` times in a row.
 
 use super::{commands::Ending, submission::Assigned};
 use crate::{
@@ -19,8 +22,13 @@ use std::path::Path;
 /// What to do about a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Hand it over again; why.
-    Again(String),
+    /// Hand it over again.
+    Again {
+        /// Why.
+        reason: String,
+        /// Whether it was lost, so that another node is to be preferred.
+        lost: bool,
+    },
     /// It has ended in this state.
     Final(Box<Outcome>),
     /// Somebody cancelled its task.
@@ -41,9 +49,18 @@ pub fn judge(
     let id = &assigned.run.id;
     let attempts = store.attempts(id)?;
     let last = attempts.last().filter(|attempt| attempt.ordinal() > assigned.since);
-    if let Some(outcome) = last.and_then(AttemptFolder::outcome) {
+    if let Some((attempt, mut outcome)) = last.and_then(|last| Some((last, last.outcome()?))) {
+        let reason = outcome.reason.clone().unwrap_or_default();
+        // Where a control group ends the run alone, its task has seen a signal and no more.
+        let out_of_memory =
+            ending.is_some_and(|ending| ending.state == "OUT_OF_MEMORY") || exceeded_memory(log);
+        if outcome.state == State::Lost && reason.contains("signal 9") && out_of_memory {
+            outcome.state = State::OutOfMemory;
+            outcome.reason = Some(format!("Slurm: memory limit exceeded; {reason}"));
+            attempt.write_outcome(&outcome)?;
+        }
         if outcome.state == State::Lost && store.losses(id, assigned.since)? <= retries {
-            return Ok(Verdict::Again(outcome.reason.unwrap_or_default()));
+            return Ok(Verdict::Again { reason, lost: true });
         }
         return Ok(Verdict::Final(Box::new(outcome)));
     }
@@ -51,9 +68,9 @@ pub fn judge(
         return Ok(Verdict::Cancelled);
     }
     if last.is_some_and(AttemptFolder::is_stopped) {
-        return Ok(Verdict::Again("it was stopped after a checkpoint".to_owned()));
+        return Ok(Verdict::Again { reason: "it was stopped after a checkpoint".to_owned(), lost: false });
     }
-    let (state, reason) = diagnose(ending, log, last.is_some_and(|last| last.checkpoint_path().exists()));
+    let (state, reason) = diagnose(ending, log, Reached::of(last));
     let outcome = outcome(assigned, state, reason.clone());
     let attempt = match last {
         Some(attempt) => attempt.clone(),
@@ -61,7 +78,7 @@ pub fn judge(
     };
     attempt.write_outcome(&outcome)?;
     if state == State::Lost && store.losses(id, assigned.since)? <= retries {
-        return Ok(Verdict::Again(reason));
+        return Ok(Verdict::Again { reason, lost: true });
     }
     Ok(Verdict::Final(Box::new(outcome)))
 }
@@ -79,7 +96,30 @@ pub fn outcome(assigned: &Assigned, state: State, reason: String) -> Outcome {
     }
 }
 
-fn diagnose(ending: Option<&Ending>, log: &str, has_checkpoint: bool) -> (State, String) {
+/// How far a run had come that nobody was there to tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Its task ended before it.
+    Nothing,
+    /// It had begun.
+    Beginning,
+    /// It left a checkpoint.
+    Checkpoint,
+}
+
+impl Reached {
+    /// By the latest attempt at it.
+    pub fn of(last: Option<&AttemptFolder>) -> Self {
+        match last {
+            None => Self::Nothing,
+            Some(last) if last.checkpoint_path().exists() => Self::Checkpoint,
+            Some(_) => Self::Beginning,
+        }
+    }
+}
+
+/// State and reason, by Slurm's word and the end of the task's log.
+pub fn diagnose(ending: Option<&Ending>, log: &str, reached: Reached) -> (State, String) {
     let words = last_words(log);
     let words = words.map(|words| format!("; its last words: {words}")).unwrap_or_default();
     let Some(Ending { state, exit_code, node, time_limit, reason }) = ending else {
@@ -90,7 +130,7 @@ fn diagnose(ending: Option<&Ending>, log: &str, has_checkpoint: bool) -> (State,
         return (State::OutOfMemory, format!("Slurm: {state}{on}, memory limit exceeded{words}"));
     }
     match state.as_str() {
-        "TIMEOUT" | "DEADLINE" if has_checkpoint => {
+        "TIMEOUT" | "DEADLINE" if reached == Reached::Checkpoint => {
             (State::Lost, format!("Slurm: {state}{on}, after {time_limit}; it left a checkpoint"))
         }
         "TIMEOUT" | "DEADLINE" => (State::TimedOut, format!("Slurm: {state}{on}, after {time_limit}")),
@@ -100,7 +140,8 @@ fn diagnose(ending: Option<&Ending>, log: &str, has_checkpoint: bool) -> (State,
         }
         "FAILED" => {
             let code = exit_code.split(':').next().unwrap_or_default();
-            (State::Failed, format!("Slurm: {state}{on}, exit code {code}{words}"))
+            let state_of_run = if reached == Reached::Nothing { State::Lost } else { State::Failed };
+            (state_of_run, format!("Slurm: {state}{on}, exit code {code}{words}"))
         }
         _ => {
             let because =
@@ -143,7 +184,7 @@ pub fn tail(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Assigned, Ending, State, Verdict, diagnose, judge};
+    use super::{Assigned, Ending, Reached, State, Verdict, diagnose, judge};
     use crate::record::{Store, store::tests::one_run};
 
     fn ending(state: &str, exit_code: &str) -> Ending {
@@ -167,11 +208,12 @@ mod tests {
         let (store, assigned) = assigned(&folder);
         let lost =
             || judge(&store, &assigned, 2, Some(&ending("NODE_FAIL", "0:0")), "").expect("it can be judged");
-        assert_eq!(lost(), Verdict::Again("Slurm: NODE_FAIL on node3".to_owned()));
+        let reason = "Slurm: NODE_FAIL on node3".to_owned();
+        assert_eq!(lost(), Verdict::Again { reason, lost: true });
         // Another task has left no attempt of its own: what is recorded of the one before is judged again.
         let begin = || drop(store.begin(&assigned.run.spec).expect("an attempt begins"));
         begin();
-        assert!(matches!(lost(), Verdict::Again(_)));
+        assert!(matches!(lost(), Verdict::Again { .. }));
         begin();
         let Verdict::Final(outcome) = lost() else { panic!("it was tried too often") };
         assert_eq!(outcome.state, State::Lost);
@@ -186,7 +228,7 @@ mod tests {
         attempt.mark_stopped().expect("it can be marked");
         let judged = |state: &str| judge(&store, &assigned, 0, Some(&ending(state, "0:15")), "");
         assert_eq!(judged("CANCELLED").expect("it can be judged"), Verdict::Cancelled);
-        assert!(matches!(judged("FAILED").expect("it can be judged"), Verdict::Again(_)));
+        assert!(matches!(judged("FAILED").expect("it can be judged"), Verdict::Again { lost: false, .. }));
         assert_eq!(attempt.outcome(), None);
     }
 
@@ -194,13 +236,20 @@ mod tests {
     fn slurms_word_tells_the_state_and_is_passed_on() {
         let killed_by_the_kernel = "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch. Some of the step tasks have \
                                     been OOM Killed.\n";
-        for (state, exit_code, log, checkpoint, expected, words) in [
-            ("TIMEOUT", "0:15", "", false, State::TimedOut, "Slurm: TIMEOUT on node3, after 00:10:00"),
+        for (state, exit_code, log, reached, expected, words) in [
             (
                 "TIMEOUT",
                 "0:15",
                 "",
-                true,
+                Reached::Beginning,
+                State::TimedOut,
+                "Slurm: TIMEOUT on node3, after 00:10:00",
+            ),
+            (
+                "TIMEOUT",
+                "0:15",
+                "",
+                Reached::Checkpoint,
                 State::Lost,
                 "Slurm: TIMEOUT on node3, after 00:10:00; it left a checkpoint",
             ),
@@ -208,28 +257,34 @@ mod tests {
                 "OUT_OF_MEMORY",
                 "0:125",
                 "",
-                true,
+                Reached::Checkpoint,
                 State::OutOfMemory,
                 "Slurm: OUT_OF_MEMORY on node3, memory limit exceeded",
             ),
-            ("NODE_FAIL", "0:0", "", true, State::Lost, "Slurm: NODE_FAIL on node3"),
-            ("FAILED", "0:9", "", false, State::Lost, "Slurm: FAILED on node3, ended by signal 9"),
+            ("NODE_FAIL", "0:0", "", Reached::Checkpoint, State::Lost, "Slurm: NODE_FAIL on node3"),
+            (
+                "FAILED",
+                "0:9",
+                "",
+                Reached::Beginning,
+                State::Lost,
+                "Slurm: FAILED on node3, ended by signal 9",
+            ),
             (
                 "FAILED",
                 "127:0",
                 "apical: error while loading shared libraries: libc10.so\n\n",
-                false,
+                Reached::Beginning,
                 State::Failed,
                 "Slurm: FAILED on node3, exit code 127; its last words: apical: error while loading shared libraries: libc10.so",
             ),
         ] {
-            assert_eq!(
-                diagnose(Some(&ending(state, exit_code)), log, checkpoint),
-                (expected, words.to_owned())
-            );
+            assert_eq!(diagnose(Some(&ending(state, exit_code)), log, reached), (expected, words.to_owned()));
         }
-        let (state, _) = diagnose(Some(&ending("FAILED", "0:9")), killed_by_the_kernel, false);
+        let (state, _) = diagnose(Some(&ending("FAILED", "0:9")), killed_by_the_kernel, Reached::Beginning);
         assert_eq!(state, State::OutOfMemory);
-        assert_eq!(diagnose(None, "", false).0, State::Lost);
+        let (state, _) = diagnose(Some(&ending("FAILED", "127:0")), "", Reached::Nothing);
+        assert_eq!(state, State::Lost, "a node on which nothing begins is at fault itself");
+        assert_eq!(diagnose(None, "", Reached::Nothing).0, State::Lost);
     }
 }
