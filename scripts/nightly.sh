@@ -18,6 +18,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+for option in "$@"; do
+    case "$option" in
+        -h | --help) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --detach | --dry-run | --filter | --filter=*)
+            echo "nightly: $option leaves runs without a result, and a night is compared as a whole" >&2; exit 2 ;;
+    esac
+done
+
 suite_file="${SUITE:-suites/nightly.yaml}"
 apical="${APICAL:-${CARGO_TARGET_DIR:-target}/release/apical}"
 night="${APICAL_NIGHT:-$(date +%F)}"
@@ -56,6 +64,7 @@ has_results() { # night
 
 baseline="${APICAL_BASELINE:-}"
 if [[ -n $baseline ]]; then
+    [[ $baseline != "$night" ]] || fail 2 "APICAL_BASELINE is this night itself"
     has_results "$baseline" || fail 3 "APICAL_BASELINE: $all_results/$baseline has no results of the suite $name"
 else
     for earlier in $(nights); do
@@ -63,6 +72,7 @@ else
     done
 fi
 
+trap 'fail 143 "ended by a signal; start it again with APICAL_NIGHT=$night and it goes on"' TERM
 engine=()
 [[ -z ${APICAL_ENGINE:-} ]] || engine=(--engine "$APICAL_ENGINE")
 run_code=0

@@ -1,16 +1,16 @@
 //! `apical run --engine slurm`: what is asked for on the command line, handed over, and waited for.
 
 use super::{
-    UserError,
+    UserError, cancel,
     output::{count, duration, line},
     progress::RunProgress,
     run::{missing_runs, stop_on_signals, this_command},
 };
 use crate::{
     device,
-    engine::slurm::{SlurmEngine, submission::TaskSettings},
+    engine::slurm::{SlurmEngine, live::Live, submission::TaskSettings},
     exit,
-    plan::{Plan, PlannedRun, Requests},
+    plan::{Plan, PlannedRun, Requests, Slurm},
     record::Store,
 };
 use anyhow::{Context, Result};
@@ -101,7 +101,7 @@ impl ClusterArguments {
 /// When Slurm or the results folder cannot be used.
 pub fn run(
     arguments: &ClusterArguments,
-    plan: &Plan,
+    (whole, plan): (&Plan, &Plan),
     store: &Store,
     settings: TaskSettings,
     missing: &[&PlannedRun],
@@ -109,6 +109,11 @@ pub fn run(
     let requests = arguments.requests(&plan.requests)?;
     if let Some(name) = &settings.device {
         device::check_name(name).map_err(|error| UserError::config(format!("{error:#}")))?;
+    }
+    let on_gpus = settings.device.as_deref().is_some_and(|name| name.starts_with("cuda"));
+    let asks = |slurm: &Slurm| slurm.gpus > 0 || slurm.extra.iter().any(|extra| extra.starts_with("--g"));
+    if on_gpus && !requests.clone().classes_mut().all(|slurm| asks(slurm)) {
+        return Err(UserError::config("--device cuda needs tasks with a GPU: `--slurm gpus=1`"));
     }
     let engine = SlurmEngine {
         store: Store::new(&settings.results),
@@ -120,14 +125,24 @@ pub fn run(
         settle: Duration::from_secs_f64(arguments.settle_seconds),
     };
     if arguments.dry_run {
-        for script in engine.preview(missing)? {
+        let scripts = engine.preview(missing)?;
+        if scripts.is_empty() {
+            line("# nothing would be submitted: every run is done or queued")?;
+        }
+        for script in &scripts {
             line(script)?;
+        }
+        if !scripts.is_empty() {
+            line(
+                "# When it is submitted, NAME is the submission's number, and the program a copy in the results folder.",
+            )?;
         }
         return Ok(Ended::NotWaitedFor(exit::OK));
     }
     if missing.is_empty() {
         return Ok(Ended::All);
     }
+    cancel::tell_of_earlier_versions(&Live::look(&engine.store, &engine.suite)?, whole)?;
     let handed = engine.submit(missing)?;
     for (id, reason) in &handed.earlier {
         line(format!("{id} had ended while nobody waited, and is tried again: {reason}"))?;

@@ -30,7 +30,7 @@ pub struct Arguments {
     format: Kind,
     /// Where to: a folder, or for `mlflow` the address of a server.
     ///
-    /// By default tables go to `exports/<suite>`, event files to `exports/tensorboard`, and runs to the server that
+    /// By default tables go to `exports/<suite>` (`exports/<suite>-filtered` with `--filter`), event files to `exports/tensorboard`, and runs to the server that
     /// `MLFLOW_TRACKING_URI` names.
     #[arg(long, short, value_name = "DIR|URL")]
     to: Option<String>,
@@ -55,8 +55,10 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             .map_err(|error| UserError::usage(error.to_string()))
     };
     target("")?;
-    let Selected { plan, store, .. } = arguments.suite.select()?;
-    let target = target(&plan.name)?;
+    let Selected { whole, plan, store, .. } = arguments.suite.select()?;
+    // Tables of a part leave those of the whole as they are.
+    let part = if plan.runs.len() < whole.runs.len() { "-filtered" } else { "" };
+    let target = target(&format!("{}{part}", plan.name))?;
     let results = store.results(plan)?;
     match target {
         Target::Tables(format, folder) => {

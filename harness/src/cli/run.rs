@@ -31,6 +31,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long runs that are stopped may take to come to a checkpoint.
+const GRACE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -118,7 +121,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             retries: execution.retries,
             checkpoint_seconds: checkpoint_interval.as_secs_f64(),
         };
-        return match cluster::run(&arguments.cluster, &plan, &store, settings, &missing)? {
+        return match cluster::run(&arguments.cluster, (&whole, &plan), &store, settings, &missing)? {
             cluster::Ended::All => conclude(plan, &store),
             cluster::Ended::NotWaitedFor(code) => Ok(code),
         };
@@ -144,7 +147,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             checkpoint_interval,
             fail_fast: arguments.fail_fast,
             waits_for_others: true,
-            grace: Duration::ZERO,
+            grace: GRACE,
         };
         // Runs under way in another process come last: most likely they will be done by then.
         missing.sort_by_key(|run| matches!(store.standing(&run.id), Ok(Standing::Running)));

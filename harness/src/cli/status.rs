@@ -1,6 +1,7 @@
 //! `apical status`: the state of every run.
 
 use super::{
+    cancel,
     output::{Output, OutputArguments, count, figure, json, line, table},
     run::state_counts,
     suite::{Selected, SuiteArguments},
@@ -50,7 +51,7 @@ struct Task<'a> {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
-    let Selected { plan, store, .. } = arguments.suite.select()?;
+    let Selected { whole, plan, store, .. } = arguments.suite.select()?;
     let (live, silence) = match Live::look(&store, &plan.name) {
         Ok(live) => (live, None),
         Err(error) => (Live::default(), Some(error)),
@@ -82,10 +83,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     }
     let in_queue: Vec<&Task<'_>> = rows.iter().filter_map(|row| row.cluster.as_ref()).collect();
     if !in_queue.is_empty() {
-        let running = in_queue.iter().filter(|task| !task.node.is_empty()).count();
+        let running = rows.iter().filter(|row| row.cluster.is_some() && row.state == "running").count();
         let waiting = in_queue.len() - running;
         line(format!("on the cluster: {running} running, {waiting} waiting"))?;
     }
+    cancel::tell_of_earlier_versions(&live, &whole)?;
     if let Some(silence) = silence {
         line(format!("what is queued on the cluster is not known: {silence}"))?;
     }
@@ -118,7 +120,8 @@ fn row<'a>(run: &'a RecordedRun, store: &Store, live: &'a Live) -> Result<Row<'a
     let queued = live.of(&run.planned.id);
     let state = match store.standing(&run.planned.id)? {
         Standing::Done(outcome) => outcome.state.name(),
-        _ if queued.is_some_and(Queued::is_on_a_node) => "running",
+        // Others of its task may come first.
+        _ if queued.is_some_and(Queued::is_on_a_node) && store.is_begun(&run.planned.id)? => "running",
         _ if queued.is_some() => "queued",
         Standing::Ended(outcome) => outcome.state.name(),
         Standing::Running => "running",

@@ -126,6 +126,16 @@ impl Slurm {
             );
             problems.push(Problem::at("runs_at_once", message));
         }
+        if let Some(limit) = self.time.as_deref().and_then(seconds)
+            && u64::from(self.warning_seconds) >= limit
+        {
+            let message = format!(
+                "with a time limit of {limit} s, a warning {} s before it would come at once; e.g. {}",
+                self.warning_seconds,
+                (limit / 4).max(10)
+            );
+            problems.push(Problem::at("warning_seconds", message));
+        }
         if self.gpus > 1 {
             let message = "a run computes on one GPU, so a task of several would leave the others idle: `gpus: 1`, and \
                            `runs_at_once` to share it";
@@ -198,9 +208,28 @@ fn is_time(text: &str) -> bool {
     }
 }
 
+/// The seconds of a time limit; none where there is no limit.
+fn seconds(text: &str) -> Option<u64> {
+    let numbers = |text: &str| text.split(':').map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
+    Some(match text.split_once('-') {
+        Some((days, rest)) => {
+            let rest = numbers(rest)?;
+            let units = [3600, 60, 1];
+            days.parse::<u64>().ok()? * 86_400 + rest.iter().zip(units).map(|(n, unit)| n * unit).sum::<u64>()
+        }
+        None => match numbers(text)?[..] {
+            [minutes] => minutes * 60,
+            [minutes, seconds] => minutes * 60 + seconds,
+            [hours, minutes, seconds] => hours * 3600 + minutes * 60 + seconds,
+            _ => return None,
+        },
+    })
+}
+
 fn is_memory(text: &str) -> bool {
     let digits = text.trim_end_matches(['K', 'M', 'G', 'T']);
-    text.len() - digits.len() <= 1 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    // Without a unit it would be megabytes, which few people mean.
+    text.len() - digits.len() == 1 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What all runs of a plan ask of a cluster.
@@ -238,7 +267,7 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use super::{Slurm, is_memory, is_time};
+    use super::{Slurm, is_memory, is_time, seconds};
 
     #[test]
     fn times_and_memory_are_what_sbatch_takes() {
@@ -248,8 +277,18 @@ mod tests {
         for time in ["", "2h", "1-", "-3", "1:2:3:4", "1:", "a", "1-2-3"] {
             assert!(!is_time(time), "{time}");
         }
-        assert!(["4G", "800M", "800", "1T"].into_iter().all(is_memory));
-        assert!(["", "G", "4GB", "4 G", "-4G", "4GG"].into_iter().all(|memory| !is_memory(memory)));
+        assert!(["4G", "800M", "1T"].into_iter().all(is_memory));
+        assert!(["", "G", "4", "4GB", "4 G", "-4G", "4GG"].into_iter().all(|memory| !is_memory(memory)));
+    }
+
+    #[test]
+    fn time_limits_are_what_slurm_takes_them_for() {
+        for (text, expected) in
+            [("90", 5400), ("1:30", 90), ("2:00:00", 7200), ("1-12", 129_600), ("1-0:30", 88_200)]
+        {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        assert_eq!(seconds("UNLIMITED"), None);
     }
 
     #[test]
@@ -265,6 +304,8 @@ mod tests {
         refused(extra("--qos=a\nrm"), "extra.0");
         refused(Slurm { runs_at_once: 2, ..Slurm::default() }, "runs_at_once");
         refused(Slurm { time: Some("2h".into()), ..Slurm::default() }, "time");
+        refused(Slurm { time: Some("1".into()), ..Slurm::default() }, "warning_seconds");
+        refused(Slurm { gpus: 2, ..Slurm::default() }, "gpus");
         assert_eq!(extra("--qos=long").problems(), []);
     }
 

@@ -169,6 +169,14 @@ impl Store {
         })
     }
 
+    /// Whether the latest attempt at a run has not told how it ended.
+    ///
+    /// # Errors
+    /// When its folder cannot be read.
+    pub fn is_begun(&self, id: &RunId) -> Result<bool, StoreError> {
+        Ok(self.attempts(id)?.last().is_some_and(|last| last.outcome().is_none() && !last.is_stopped()))
+    }
+
     /// Every attempt at a run that has not become its result, in the order in which they began.
     ///
     /// # Errors

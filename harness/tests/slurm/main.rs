@@ -168,6 +168,7 @@ fn without_slurm_and_with_wrong_options_the_error_says_what_to_do() {
         ("partitoin=gpu", "there is no setting `partitoin`"),
         ("gpus", "expected KEY=VALUE"),
         ("extra=--array=1-3", "set by the engine"),
+        ("memory=4", "is no amount of memory"),
     ] {
         let run = nowhere(&["--slurm", option]);
         assert_eq!(run.status.code(), Some(3), "{option}: {}", stderr(&run));

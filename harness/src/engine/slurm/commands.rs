@@ -16,14 +16,14 @@ use std::{
 pub enum SlurmError {
     /// The command is not there.
     #[error(
-        "cannot start `{command}`: {source}; is this a node of the cluster from which jobs are submitted, with Slurm's \
+        "cannot start `{command}`: {cause}; is this a node of the cluster from which jobs are submitted, with Slurm's \
          commands in PATH?"
     )]
     NotFound {
         /// Which.
         command: &'static str,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Slurm says no.
     #[error("`{command}` failed: {message}{}", remedy(message))]
@@ -89,18 +89,21 @@ impl Queued {
         self.state == "PENDING" && (reason.contains("launch failed") || reason.contains("holdmaxrequeue"))
     }
 
-    /// Whether it waits for something that only somebody can change.
-    pub fn waits_for_somebody(&self) -> bool {
-        const REASONS: [&str; 7] = [
-            "BadConstraints",
-            "PartitionTimeLimit",
-            "PartitionNodeLimit",
-            "DependencyNeverSatisfied",
-            "JobHeldUser",
-            "JobHeldAdmin",
-            "InvalidQOS",
+    /// Why it waits, where that is not just its turn.
+    pub fn obstacle(&self) -> Option<&str> {
+        const TURNS: [&str; 10] = [
+            "",
+            "None",
+            "Priority",
+            "Resources",
+            "BeginTime",
+            "JobArrayTaskLimit",
+            "Dependency",
+            "Cleaning",
+            "Prolog",
+            "RaisedSignal",
         ];
-        self.state == "PENDING" && REASONS.iter().any(|reason| self.reason.contains(reason))
+        Some(self.reason.as_str()).filter(|reason| self.state == "PENDING" && !TURNS.contains(reason))
     }
 }
 
@@ -133,7 +136,7 @@ fn call(command: &'static str, prepare: impl FnOnce(&mut Command)) -> Result<Out
         }
     }
     prepare(&mut process);
-    process.output().map_err(|source| SlurmError::NotFound { command, source })
+    process.output().map_err(|cause| SlurmError::NotFound { command, cause })
 }
 
 fn text(command: &'static str, output: &Output) -> Result<String, SlurmError> {

@@ -112,6 +112,25 @@ impl Live {
         Some((&self.submissions[place.submission], place))
     }
 
+    /// Every run that is queued or computed, of this version of the suite or an earlier one.
+    pub fn runs(&self) -> BTreeSet<&RunId> {
+        self.queued.keys().collect()
+    }
+
+    /// The runs that go with these, since they share their tasks.
+    pub fn affected(&self, runs: &BTreeSet<&RunId>) -> BTreeSet<&RunId> {
+        let task = |task: &Queued| (task.job.clone(), task.task);
+        let tasks: BTreeSet<(String, u32)> = self
+            .queued
+            .iter()
+            .filter(|(run, _)| runs.contains(run))
+            .flat_map(|(_, tasks)| tasks)
+            .map(task)
+            .collect();
+        let shares = |of: &&RunId| self.queued[*of].iter().any(|queued| tasks.contains(&task(queued)));
+        self.queued.keys().filter(shares).collect()
+    }
+
     /// What became of the latest task of a run that is neither queued nor done, in words; nothing where it was never handed
     /// over, was told to stop, or Slurm does not answer.
     pub fn explain(&self, store: &Store, run: &RunId) -> Option<String> {

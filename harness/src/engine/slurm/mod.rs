@@ -262,12 +262,13 @@ impl SlurmEngine {
         // Until all are judged, none is taken out: an error on the way loses nothing.
         let mut verdicts = Vec::new();
         for run in open.iter_mut() {
-            if let Some(queued) = live.of(&run.planned.id).filter(|queued| queued.waits_for_somebody())
-                && remarks.insert(queued.reason.clone())
+            if let Some((queued, obstacle)) =
+                live.of(&run.planned.id).and_then(|queued| Some((queued, queued.obstacle()?)))
+                && remarks.insert(obstacle.to_owned())
             {
                 let text = format!(
-                    "job {} waits, and will until somebody changes something: {}",
-                    queued.job, queued.reason
+                    "job {} waits: {obstacle}; if that does not pass, `apical cancel` and other `--slurm` settings help",
+                    queued.job
                 );
                 watcher.notice(&Notice::Remark(&text));
             }

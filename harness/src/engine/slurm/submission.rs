@@ -164,11 +164,30 @@ impl Submission {
         let mut submission = Self { folder, record };
         submission.write()?;
         for index in 0..submission.record.arrays.len() {
-            let job = submission.hand_over(index, &program, exclude)?;
+            let job = match submission.hand_over(index, &program, exclude) {
+                Ok(job) => job,
+                Err(error) => return Err(submission.take_back(error)),
+            };
             submission.record.arrays[index].job = Some(job);
             submission.write()?;
         }
         Ok(submission)
+    }
+
+    /// Cancels what Slurm has taken of a submission that it did not take as a whole.
+    fn take_back(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let jobs: Vec<String> = self.record.arrays.iter().filter_map(|array| array.job.clone()).collect();
+        if jobs.is_empty() {
+            return error;
+        }
+        match commands::cancel(&jobs) {
+            Ok(()) => {
+                error.context(format!("job {} is cancelled again, so nothing is submitted", jobs.join(", ")))
+            }
+            Err(other) => {
+                error.context(format!("job {} was submitted before and goes on ({other})", jobs.join(", ")))
+            }
+        }
     }
 
     fn hand_over(&self, index: usize, program: &Path, exclude: &[String]) -> Result<String> {

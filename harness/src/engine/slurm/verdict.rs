@@ -56,7 +56,8 @@ pub fn judge(
             ending.is_some_and(|ending| ending.state == "OUT_OF_MEMORY") || exceeded_memory(log);
         if outcome.state == State::Lost && reason.contains("signal 9") && out_of_memory {
             outcome.state = State::OutOfMemory;
-            outcome.reason = Some(format!("Slurm: memory limit exceeded; {reason}"));
+            outcome.reason =
+                Some(format!("Slurm: memory limit exceeded; {reason}; `engine.slurm.memory` asks for more"));
             attempt.write_outcome(&outcome)?;
         }
         if outcome.state == State::Lost && store.losses(id, assigned.since)? <= retries {
@@ -127,7 +128,10 @@ pub fn diagnose(ending: Option<&Ending>, log: &str, reached: Reached) -> (State,
     };
     let on = if node.is_empty() { String::new() } else { format!(" on {node}") };
     if state == "OUT_OF_MEMORY" || exceeded_memory(log) {
-        return (State::OutOfMemory, format!("Slurm: {state}{on}, memory limit exceeded{words}"));
+        return (
+            State::OutOfMemory,
+            format!("Slurm: {state}{on}, memory limit exceeded{words}; `engine.slurm.memory` asks for more"),
+        );
     }
     match state.as_str() {
         "TIMEOUT" | "DEADLINE" if reached == Reached::Checkpoint => {
@@ -259,7 +263,7 @@ mod tests {
                 "",
                 Reached::Checkpoint,
                 State::OutOfMemory,
-                "Slurm: OUT_OF_MEMORY on node3, memory limit exceeded",
+                "Slurm: OUT_OF_MEMORY on node3, memory limit exceeded; `engine.slurm.memory` asks for more",
             ),
             ("NODE_FAIL", "0:0", "", Reached::Checkpoint, State::Lost, "Slurm: NODE_FAIL on node3"),
             (
