@@ -175,6 +175,32 @@ fn a_run_that_kills_its_process_again_and_again_is_set_aside_and_named() {
     assert_eq!(submissions(&bench).len(), 2, "it was to be tried twice");
 }
 
+/// Where Slurm itself queues a task again, as after the loss of a node, nobody but the task can put an end to it.
+#[test]
+fn a_run_whose_node_dies_each_time_is_set_aside_by_its_task() {
+    let Some(lab) = Lab::start(1) else { return };
+    let bench = Bench::new(&SUITE.replace("seeds: 3", "seeds: 1").replace("kp: {}", "bp: {}"));
+    lab.slurm("scontrol", &["update", "nodename=node1", "state=drain", "reason=test"]);
+    assert!(finish(lab.start_run(&bench, &["--detach"])).status.success());
+    let manifest = fs::read_to_string(submissions(&bench)[0].join("manifest-0.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(manifest.lines().next().unwrap()).unwrap();
+    let run = &first[0]["run"];
+    // Three attempts without an end: what nodes leave that died.
+    for number in 1..=3 {
+        let folder =
+            format!("results/runs/{}/attempts/try-000{number}-somewhere", run["id"].as_str().unwrap());
+        let folder = bench.path().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("spec.json"), run["spec"].to_string()).unwrap();
+    }
+    lab.slurm("scontrol", &["update", "nodename=node1", "state=resume"]);
+    let ended = finish(lab.start_run(&bench, &[]));
+    assert_eq!(ended.status.code(), Some(100), "{}{}", stdout(&ended), stderr(&ended));
+    let said = stdout(&ended);
+    assert!(said.contains("lost 3 times in a row") && said.contains("set aside"), "{said}");
+    assert!(said.contains("1 completed, 1 lost"), "{said}");
+}
+
 fn attempts(bench: &Bench) -> usize {
     let runs = bench.run_folders().into_iter().filter_map(|run| fs::read_dir(run.join("attempts")).ok());
     runs.map(Iterator::count).sum()
