@@ -87,9 +87,11 @@ impl RunProgress {
             (None, Some(reason)) => format!("{}: {reason}", outcome.state),
             (None, None) => outcome.state.to_string(),
         };
-        let took = duration(outcome.resources.wall_seconds);
+        // Of a process that could not tell, how long it took is not known.
+        let took = Some(outcome.resources.wall_seconds).filter(|seconds| *seconds > 0.0);
+        let took = took.map(|seconds| format!(" ({})", duration(seconds))).unwrap_or_default();
         let digits = total.to_string().len();
-        self.say(&format!("[{:>digits$}/{total}] {}: {what} ({took})", state.ended, name(run)));
+        self.say(&format!("[{:>digits$}/{total}] {}: {what}{took}", state.ended, name(run)));
     }
 }
 

@@ -281,8 +281,13 @@ impl SlurmEngine {
                 Some(Verdict::Final(outcome)) => watcher.notice(&Notice::Ended(run.planned, &outcome)),
                 Some(Verdict::Cancelled) => watcher.notice(&Notice::Cancelled(run.planned)),
                 Some(Verdict::Again { reason, lost }) => {
-                    let outcome = verdict::outcome(&run.assigned, State::Lost, reason);
-                    watcher.notice(&Notice::Retrying(run.planned, &outcome));
+                    if lost {
+                        let outcome = verdict::outcome(&run.assigned, State::Lost, reason);
+                        watcher.notice(&Notice::Retrying(run.planned, &outcome));
+                    } else {
+                        let text = format!("{}, handed over again: {reason}", run.planned.cell);
+                        watcher.notice(&Notice::Remark(&text));
+                    }
                     (run.gone, run.began) = (None, false);
                     run.avoid.extend(run.node.take().filter(|_| lost));
                     again.push(run);
