@@ -192,8 +192,8 @@ start() {
   await_nodes
   trap - ERR
   if [ -n "$until" ]; then
-    (while kill -0 "$until" 2>/dev/null; do sleep 1; done; stop) >/dev/null 2>&1 </dev/null &
-    disown
+    # In a session of its own: whatever ends that process may end all around it.
+    setsid "$0" watch "$until" >/dev/null 2>&1 </dev/null &
   fi
   echo "export SLURM_CONF=$conf"
 }
@@ -201,6 +201,9 @@ start() {
 case "${1:-}" in
   start) shift; start "$@" ;;
   stop) stop ;;
+  watch)
+    while kill -0 "$2" 2>/dev/null; do sleep 1; done
+    stop ;;
   lose) # the daemon first, so that it tells the controller nothing
     kill -9 "$(cat "$lab/slurmd.node$2.pid")" 2>/dev/null || true
     job_processes "$2" | xargs -r kill -9 2>/dev/null || true ;;
