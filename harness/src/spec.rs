@@ -3,7 +3,10 @@
 //! Everything that can change a run's metrics is in its [`RunSpec`]; nothing else is. The machine, the
 //! device, the engine and the number of jobs are provenance: they are recorded, and are no part of the id.
 
-use crate::{data::DatasetSpec, digest::sha256};
+use crate::{
+    data::{DatasetSpec, spec::NOT_IDENTITY},
+    digest::sha256,
+};
 use apical_algorithms::{
     Problem, architecture::Architecture, loss::Loss, optimizer::OptimizerConfig, schedule::Schedule,
 };
@@ -162,9 +165,12 @@ impl RunSpec {
     /// The description as JSON with sorted keys and no white space: what the id is the hash of.
     pub fn canonical_json(&self) -> String {
         // A serde_json map is sorted by key, so going through a value makes the text canonical.
-        serde_json::to_value(self)
-            .map(|value| value.to_string())
-            .expect("a run spec has string keys and finite numbers")
+        let mut value = serde_json::to_value(self).expect("a run spec has string keys and finite numbers");
+        if let Some(dataset) = value["dataset"].as_object_mut() {
+            // Where images lie is not what they are.
+            dataset.retain(|key, _| !NOT_IDENTITY.contains(&key.as_str()));
+        }
+        value.to_string()
     }
 
     /// The run's identity: the same description has the same id, and another has another.

@@ -209,7 +209,7 @@ impl<'a> Training<'a> {
         let size = (self.spec.diagnostics.probe as usize).min(train.len());
         let order = data::epoch_order(train.len(), self.streams.seed("probe", 0));
         let indices = Tensor::from_slice(&order[..size]).to_device(train.labels.device());
-        let pixels = train.images.f_index_select(0, &indices)?;
+        let pixels = train.images.select(&indices)?;
         Ok(Batch {
             inputs: self.dataset.normalizer.apply(&pixels, self.kind)?,
             labels: train.lesson(self.kind, |all| all.f_index_select(0, &indices))?,

@@ -32,7 +32,7 @@ fn random_split(n: i64, shape: [i64; 3]) -> Split {
         })
         .collect();
     Split {
-        images: Tensor::from_data_size(&pixels, &[n, channels, height, width], Kind::Uint8),
+        images: Tensor::from_data_size(&pixels, &[n, channels, height, width], Kind::Uint8).into(),
         labels: Tensor::arange(n, (Kind::Int64, Device::Cpu)),
         targets: None,
     }
@@ -66,8 +66,8 @@ fn epoch(
 #[test]
 fn digits_are_there_without_any_file() {
     let data = digits(|_| ());
-    assert_eq!(data.train.images.size(), [1437, 1, 8, 8]);
-    assert_eq!(data.train.images.kind(), Kind::Uint8);
+    assert_eq!(data.train.images.whole().unwrap().size(), [1437, 1, 8, 8]);
+    assert_eq!(data.train.images.whole().unwrap().kind(), Kind::Uint8);
     assert_eq!((data.train.labels.size(), data.train.labels.kind()), (vec![1437], Kind::Int64));
     assert_eq!((data.test.len(), data.classes.len(), data.shape), (360, 10, [1, 8, 8]));
     assert!(data.validation.is_none());
@@ -98,7 +98,7 @@ fn evaluation_goes_through_a_split_as_it_stands() {
     assert_eq!(batches.len(), 4);
     let images = Tensor::cat(&batches.iter().map(|batch| &batch.images).collect::<Vec<_>>(), 0);
     assert_eq!(images.kind(), Kind::Double);
-    assert!(images.equal(&(data.test.images.to_kind(Kind::Double) / 255.0)));
+    assert!(images.equal(&(data.test.images.whole().unwrap().to_kind(Kind::Double) / 255.0)));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn cropped_images_are_windows_of_the_padded_ones() {
     let order = epoch_order(30, 1);
     let (pixels, found) = epoch(&split, &order, 7, &[Augmentation::Crop], 11);
     assert_eq!(found, order);
-    let source = bytes(&split.images);
+    let source = bytes(&split.images.whole().unwrap());
     let [channels, height, width] = shape;
     let length = (channels * height * width) as usize;
     let at = |sample: i64, c: i64, y: i64, x: i64| {
@@ -175,7 +175,8 @@ fn flipped_images_are_mirrored_about_half_the_time() {
     let split = random_split(400, [3, 4, 5]);
     let order: Vec<i64> = (0..400).collect();
     let (pixels, _) = epoch(&split, &order, 64, &[Augmentation::Flip], 2);
-    let (plain, mirrored) = (bytes(&split.images), bytes(&split.images.flip([3])));
+    let (plain, mirrored) =
+        (bytes(&split.images.whole().unwrap()), bytes(&split.images.whole().unwrap().flip([3])));
     let images = |bytes: &[u8]| bytes.chunks_exact(60).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let mut flipped = 0;
     for ((image, plain), mirrored) in images(&pixels).iter().zip(&images(&plain)).zip(&images(&mirrored)) {
@@ -231,8 +232,9 @@ fn splits_are_disjoint_stratified_and_exact() {
     });
     let validation = data.validation.as_ref().unwrap();
     assert_eq!((data.train.len(), validation.len(), data.test.len()), (1000, 300, 100));
-    let images =
-        |split: &Split| bytes(&split.images).chunks_exact(64).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let images = |split: &Split| {
+        bytes(&split.images.whole().unwrap()).chunks_exact(64).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
     let train: std::collections::BTreeSet<_> = images(&data.train).into_iter().collect();
     assert_eq!(train.len(), 1000, "the digits have no duplicates, so nor has a subset");
     assert!(images(validation).iter().all(|image| !train.contains(image)));

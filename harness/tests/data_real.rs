@@ -10,7 +10,8 @@ use apical::data::{CATALOG, DataRoot, DatasetSpec, Fetcher, Progress, dataset, l
 #[test]
 #[ignore = "downloads"]
 fn every_data_set_can_be_fetched_and_matches_its_catalog_entry() {
-    for entry in CATALOG {
+    // A folder of images is the user's own.
+    for entry in CATALOG.iter().filter(|entry| !entry.is_images()) {
         let root = DataRoot::from_env(None).unwrap();
         let begun = Instant::now();
         Fetcher::new(root.clone())

@@ -5,13 +5,13 @@ use super::{
     progress::FetchProgress,
 };
 use crate::{
-    data::{self, CATALOG, DataRoot, DatasetEntry, Fetcher, cache},
+    data::{self, CATALOG, DataRoot, DatasetEntry, Fetcher, cache, images::Pack},
     exit,
 };
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -34,7 +34,7 @@ enum Action {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Check every file of the cache against its SHA-256.
+    /// Check every file of the cache against its SHA-256, packed images included.
     Verify {
         /// Names; all datasets where none is given.
         names: Vec<String>,
@@ -47,7 +47,7 @@ enum Action {
 #[derive(Serialize)]
 struct Verified {
     dataset: &'static str,
-    file: &'static str,
+    file: String,
     path: PathBuf,
     state: &'static str,
     reason: Option<String>,
@@ -86,7 +86,7 @@ fn list(output: &OutputArguments) -> Result<u8> {
         regression: entry.is_regression(),
         train: entry.train_size,
         test: entry.test_size,
-        here: cache::is_present(&root, entry),
+        here: !entry.is_images() && cache::is_present(&root, entry),
         licence: entry.licence,
         citation: entry.citation,
     };
@@ -97,6 +97,11 @@ fn list(output: &OutputArguments) -> Result<u8> {
     }
     let mut datasets = table(&["name", "", "here", "image", "classes", "train", "test"], 3);
     for row in &rows {
+        if row.train == 0 {
+            let unknown = ["yours", "any size", "", "", ""].map(str::to_owned);
+            datasets.add_row([row.name.to_owned(), row.title.to_owned()].into_iter().chain(unknown));
+            continue;
+        }
         datasets.add_row([
             row.name.to_owned(),
             row.title.to_owned(),
@@ -110,6 +115,21 @@ fn list(output: &OutputArguments) -> Result<u8> {
     line(datasets)?;
     line(format!("cache: {}", root.cache.display()))?;
     Ok(exit::OK)
+}
+
+/// Every packed file of the cache, read as a whole.
+fn packed(root: &DataRoot) -> Vec<Verified> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(root.packs()).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pack"));
+    paths.sort();
+    let check = |path: PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let reason = Pack::open(&path).and_then(|pack| pack.verify()).err().map(|error| error.to_string());
+        let state = if reason.is_some() { "wrong" } else { "good" };
+        Verified { dataset: data::catalog::IMAGENET_FOLDER.name, file, path, state, reason }
+    };
+    paths.into_iter().map(check).collect()
 }
 
 fn entries(names: &[String]) -> Result<Vec<&'static DatasetEntry>> {
@@ -126,6 +146,12 @@ fn fetch(names: &[String], folder: Option<PathBuf>) -> Result<u8> {
     let entries = entries(names)?;
     let fetcher = Fetcher::new(DataRoot::from_env(folder)?);
     for entry in entries {
+        if entry.is_images() {
+            if !names.is_empty() {
+                line(format!("{}: yours; a suite names the folder, and `apical run` packs it", entry.name))?;
+            }
+            continue;
+        }
         let mut progress = FetchProgress::new(entry.name);
         fetcher.ensure(entry, &mut |step| progress.step(step))?;
         line(format!("{}: here and verified", entry.name))?;
@@ -144,14 +170,19 @@ fn verify(names: &[String], output: &OutputArguments) -> Result<u8> {
                 cache::State::Absent => ("absent", None),
                 cache::State::Wrong(reason) => ("wrong", Some(reason.clone())),
             };
-            rows.push(Verified { dataset: entry.name, file: file.name, path, state, reason });
+            rows.push(Verified { dataset: entry.name, file: file.name.to_owned(), path, state, reason });
         }
+    }
+    if entries.iter().any(|entry| entry.is_images()) {
+        rows.extend(packed(&root));
     }
     if output.output == Output::Json {
         json(&rows)?;
     } else {
         for entry in &entries {
-            if rows.iter().all(|row| row.dataset != entry.name) {
+            if entry.is_images() && rows.iter().all(|row| row.dataset != entry.name) {
+                line(format!("{}: nothing is packed", entry.name))?;
+            } else if rows.iter().all(|row| row.dataset != entry.name) {
                 line(format!("{}: part of this program", entry.name))?;
             }
             for Verified { dataset, file, path, state, reason } in
@@ -159,7 +190,10 @@ fn verify(names: &[String], output: &OutputArguments) -> Result<u8> {
             {
                 let verdict = reason.as_ref().map_or_else(
                     || (*state).to_owned(),
-                    |reason| format!("WRONG: {reason}; `apical datasets fetch {dataset}` replaces it"),
+                    |reason| match data::find(dataset) {
+                        Ok(entry) if entry.is_images() => format!("WRONG: {reason}"),
+                        _ => format!("WRONG: {reason}; `apical datasets fetch {dataset}` replaces it"),
+                    },
                 );
                 line(format!("{dataset}: {file}: {verdict} ({})", path.display()))?;
             }

@@ -1,6 +1,6 @@
 //! What a terminal shows while data is fetched and runs are computed; plain lines where there is none.
 
-use super::output::{duration, figure};
+use super::output::{count, duration, figure};
 use crate::{
     data::Progress,
     engine::{Notice, Watcher},
@@ -11,6 +11,7 @@ use crate::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{IsTerminal, Write, stderr},
     sync::Mutex,
     time::{Duration, Instant},
@@ -168,6 +169,9 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("━╸─")
 }
 
+/// Files left out that are named, each on a line.
+const SKIPPED_SHOWN: usize = 20;
+
 /// The course of a fetch.
 #[derive(Debug)]
 pub struct FetchProgress {
@@ -211,6 +215,28 @@ impl FetchProgress {
             Progress::Waiting => self.say(&format!("{dataset}: another process is fetching it; waiting")),
             Progress::Stored { file, source } => {
                 self.say(&format!("{dataset}: {file} verified, from {source}"));
+            }
+            Progress::Images { done, total, skipped } => {
+                if !self.is_terminal {
+                    return;
+                }
+                if self.bar.is_hidden() {
+                    self.bar = ProgressBar::new(total as u64);
+                    self.bar.set_style(style("  {msg} {bar:30} {pos}/{len} images {per_sec} {eta}"));
+                }
+                let unreadable = if skipped > 0 { format!(", {skipped} unreadable") } else { String::new() };
+                self.bar.set_message(format!("packing {dataset}{unreadable}"));
+                self.bar.set_position(done as u64);
+            }
+            Progress::Packed { images, skipped, path } => {
+                let mut text = format!("{dataset}: {} packed in {}", count(images, "image"), path.display());
+                for skipped in skipped.iter().take(SKIPPED_SHOWN) {
+                    let _ = write!(text, "\n  left out: {}: {}", skipped.path, skipped.reason);
+                }
+                if let more @ 1.. = skipped.len().saturating_sub(SKIPPED_SHOWN) {
+                    let _ = write!(text, "\n  … and {more} more");
+                }
+                self.say(&text);
             }
         }
     }

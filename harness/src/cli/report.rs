@@ -7,7 +7,7 @@ use super::{
     suite::{self, Selected, SuiteArguments},
 };
 use crate::{
-    data::{self, DataRoot, DatasetEntry, dataset},
+    data::{self, DataRoot, DatasetEntry, DatasetSpec, dataset, images},
     exit,
     record::Results,
     report::{
@@ -30,9 +30,6 @@ pub struct Arguments {
     /// The folder of this very report, instead of one in the folder of reports.
     #[arg(long, value_name = "DIR", conflicts_with = "reports")]
     to: Option<PathBuf>,
-    /// A folder of datasets, for the sample images.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
     #[command(flatten)]
     notify: NotifyArguments,
 }
@@ -52,7 +49,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         output: arguments.to.clone().unwrap_or_else(|| arguments.reports.join(folder)),
         png: true,
         reproduce: vec![format!("apical run {suite}"), format!("apical report {suite}")],
-        samples: samples(&results, arguments.data.clone()),
+        samples: samples(&results, arguments.suite.data.clone()),
         selection,
     };
     let readme = report::write(&results, &options)?;
@@ -84,10 +81,27 @@ impl<'r> Summary<'r> {
 /// The first training image of each class of each dataset that is at hand.
 fn samples(results: &Results, folder: Option<PathBuf>) -> Vec<SampleSheet> {
     let Ok(root) = DataRoot::from_env(folder) else { return Vec::new() };
-    let names = results.plan.runs.iter().map(|run| run.spec.dataset.name.as_str());
-    let names: BTreeSet<&str> = names.collect();
+    let specs = || results.plan.runs.iter().map(|run| &run.spec.dataset);
+    let names: BTreeSet<&str> = specs().map(|spec| spec.name.as_str()).collect();
     let entries = names.into_iter().filter_map(|name| data::find(name).ok());
-    entries.filter(|entry| !entry.is_regression()).filter_map(|entry| sheet(entry, &root)).collect()
+    let sheets = entries.filter(|entry| !entry.is_regression()).filter_map(|entry| sheet(entry, &root));
+    let mut packed = BTreeSet::new();
+    let photos = specs().filter(|spec| spec.is_images() && packed.insert((&spec.content, spec.size)));
+    sheets.chain(photos.filter_map(|spec| photo_sheet(spec, &root))).collect()
+}
+
+fn photo_sheet(spec: &DatasetSpec, root: &DataRoot) -> Option<SampleSheet> {
+    let pack = images::open(spec, root).ok()?;
+    let side = pack.header.size as usize;
+    let image = |class: usize| {
+        let row = pack.labels[..pack.header.train].iter().position(|label| usize::from(*label) == class)?;
+        Some(Image { channels: 3, height: side, width: side, pixels: pack.row(row).to_vec() })
+    };
+    Some(SampleSheet {
+        dataset: spec.folder.clone().unwrap_or_else(|| spec.name.clone()),
+        classes: pack.header.classes.clone(),
+        images: (0..pack.header.classes.len()).map(image).collect::<Option<_>>()?,
+    })
 }
 
 fn sheet(entry: &DatasetEntry, root: &DataRoot) -> Option<SampleSheet> {

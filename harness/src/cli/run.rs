@@ -7,7 +7,7 @@ use super::{
     suite::{Selected, SuiteArguments, quoted},
 };
 use crate::{
-    data::{self, DataRoot, Fetcher},
+    data::{self, DataRoot, Fetcher, Places, images},
     device,
     engine::{
         local::LocalEngine,
@@ -23,7 +23,7 @@ use clap::Args;
 use rayon::prelude::*;
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -45,9 +45,6 @@ pub struct Arguments {
     /// asks for.
     #[arg(long)]
     device: Option<String>,
-    /// A folder of datasets, looked into before the cache and the network.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
     /// Begin no further run once one has ended without a result.
     #[arg(long)]
     fail_fast: bool,
@@ -71,7 +68,8 @@ enum EngineChoice {
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
-    let Selected { whole, plan, store, .. } = arguments.suite.select()?;
+    let Selected { path, whole, plan, store } = arguments.suite.select()?;
+    let beside = path.parent().map(Path::to_owned);
     let seconds = |value: f64, option: &str| {
         Duration::try_from_secs_f64(value)
             .map_err(|_| UserError::config(format!("{option} must be 0 or more seconds, not {value}")))
@@ -110,11 +108,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     }
     if arguments.engine == EngineChoice::Slurm {
         if !arguments.cluster.dry_run && !missing.is_empty() {
-            fetch(&missing, arguments.data.clone())?;
+            fetch(&missing, arguments.suite.data.clone(), beside.clone())?;
         }
         let settings = TaskSettings {
             results: std::path::absolute(store.root())?,
-            data: arguments.data.as_ref().map(std::path::absolute).transpose()?,
+            data: arguments.suite.data.as_ref().map(std::path::absolute).transpose()?,
             device: arguments.device.clone(),
             threads: execution.threads,
             timeout_seconds: timeout.map(|timeout| timeout.as_secs_f64()),
@@ -129,7 +127,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     if !missing.is_empty() {
         let device = device::parse_device(arguments.device.as_deref().unwrap_or("cpu"))
             .map_err(|error| UserError::config(format!("{error:#}")))?;
-        fetch(&missing, arguments.data.clone())?;
+        fetch(&missing, arguments.suite.data.clone(), beside)?;
         let stop = stop_on_signals()?;
         warn_of_queued(&missing, &plan.name, &store)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -138,7 +136,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let engine = LocalEngine {
             store: store.clone(),
             program: this_program()?,
-            data: arguments.data.clone(),
+            data: arguments.suite.data.clone(),
             device,
             jobs,
             threads: execution.threads,
@@ -239,9 +237,19 @@ fn warn_of_queued(missing: &[&PlannedRun], suite: &str, store: &Store) -> Result
 }
 
 /// Makes sure, once and before any run, that the data is there.
-fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>) -> Result<()> {
-    let fetcher = Fetcher::new(DataRoot::from_env(folder)?);
-    let names: BTreeSet<&str> = runs.iter().map(|run| run.spec.dataset.name.as_str()).collect();
+fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>, beside: Option<PathBuf>) -> Result<()> {
+    let root = DataRoot::from_env(folder)?;
+    let datasets = || runs.iter().map(|run| &run.spec.dataset);
+    let places = Places { beside, root: Some(root.clone()) };
+    let mut packed = BTreeSet::new();
+    for spec in datasets().filter(|spec| spec.is_images()) {
+        if packed.insert((&spec.content, spec.size, format!("{:?}", spec.fit))) {
+            let mut progress = FetchProgress::new(spec.folder.as_ref().unwrap_or(&spec.name));
+            images::ensure(spec, &places, &root, &mut |step| progress.step(step))?;
+        }
+    }
+    let fetcher = Fetcher::new(root);
+    let names: BTreeSet<&str> = datasets().map(|spec| spec.name.as_str()).collect();
     for name in names {
         let mut progress = FetchProgress::new(name);
         fetcher.ensure(data::find(name)?, &mut |step| progress.step(step))?;

@@ -2,6 +2,7 @@
 
 use super::UserError;
 use crate::{
+    data::DataRoot,
     plan::{Filters, Plan},
     record::Store,
     suite,
@@ -25,6 +26,9 @@ pub struct SuiteArguments {
     /// The results folder.
     #[arg(long, value_name = "DIR", env = "APICAL_RESULTS", default_value = "results")]
     pub results: PathBuf,
+    /// A folder of datasets, looked into before the cache and the network; folders of images are looked for in it.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 /// A suite's plan, whole and as filtered.
@@ -66,7 +70,7 @@ impl SuiteArguments {
     fn load(&self, store: &Store) -> Result<(PathBuf, Plan)> {
         let path = self.path();
         if path.exists() {
-            let plan = suite::load(&path)?;
+            let plan = suite::load_with(&path, DataRoot::from_env(self.data.clone()).ok())?;
             return Ok((path, plan));
         }
         let name = self.suite.to_string_lossy();

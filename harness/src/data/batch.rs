@@ -66,12 +66,12 @@ impl<'a> Batches<'a> {
         let (pixels, labels) = if let Some(order) = &self.order {
             let chosen = order.f_narrow(0, start, length)?;
             (
-                self.split.images.f_index_select(0, &chosen)?,
+                self.split.images.select(&chosen)?,
                 self.split.lesson(self.kind, |all| all.f_index_select(0, &chosen))?,
             )
         } else {
             (
-                self.split.images.f_narrow(0, start, length)?,
+                self.split.images.narrow(start, length)?,
                 self.split.lesson(self.kind, |all| all.f_narrow(0, start, length))?,
             )
         };

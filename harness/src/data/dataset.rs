@@ -8,7 +8,9 @@ use super::{
     cache,
     catalog::{self, Content, DatasetEntry, Labelled, Samples},
     error::DataError,
+    images,
     normalize::Normalizer,
+    pixels::Pixels,
     root::DataRoot,
     spec::DatasetSpec,
     split,
@@ -18,7 +20,7 @@ use super::{
 #[derive(Debug)]
 pub struct Split {
     /// uint8 `[n, channels, height, width]`.
-    pub images: Tensor,
+    pub images: Pixels,
     /// int64 `[n]`; of a regression, where the largest target value is.
     pub labels: Tensor,
     /// Of a regression the target values, float64 `[n, outputs]`.
@@ -50,6 +52,9 @@ impl Split {
     }
 }
 
+/// Bytes of a split up to which packed images are copied to the device as a whole; larger ones stay in their file.
+pub const RESIDENT: usize = 4 << 30;
+
 /// A data set as a run uses it.
 #[derive(Debug)]
 pub struct Dataset {
@@ -73,7 +78,20 @@ pub struct Dataset {
 
 /// Loads the data set that `spec` describes onto `device`. Reads the user's folder and the cache; never the network.
 pub fn load(spec: &DatasetSpec, root: &DataRoot, device: Device) -> Result<Dataset, DataError> {
-    load_entry(catalog::find(&spec.name)?, spec, root, device)
+    let entry = catalog::find(&spec.name)?;
+    if entry.is_images() {
+        return images::load(spec, root, device, RESIDENT);
+    }
+    load_entry(entry, spec, root, device)
+}
+
+/// Whether what a run needs can be opened here: what a node asks before it computes.
+///
+/// # Errors
+/// The first file that is missing, unreadable or of another length.
+pub fn check_here(spec: &DatasetSpec, root: &DataRoot) -> Result<(), DataError> {
+    let entry = catalog::find(&spec.name)?;
+    if entry.is_images() { images::open(spec, root).map(drop) } else { cache::check_readable(entry, root) }
 }
 
 /// As [`load`], for an entry that need not be in the catalog.
@@ -113,6 +131,10 @@ pub fn decode(entry: &DatasetEntry, root: &DataRoot) -> Result<Samples, DataErro
     let samples = match &entry.content {
         Content::Embedded { file, decode } => decode().map_err(|error| error.in_file(file))?,
         Content::Computed(compute) => compute(),
+        Content::Folder => {
+            let message = "it is a folder of images, which `load` opens".to_owned();
+            return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
+        }
         Content::Files(set) => {
             let files =
                 set.files.par_iter().map(|file| cache::load(root, entry, file)).collect::<Result<_, _>>()?;
@@ -175,7 +197,7 @@ fn upload(
     };
     Ok(Split {
         targets,
-        images: images.f_to_device(device)?,
+        images: images.f_to_device(device)?.into(),
         labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
     })
 }

@@ -86,6 +86,30 @@ pub enum DataError {
         /// The reason the system gives.
         source: io::Error,
     },
+    /// A folder of images is not there, or not as described.
+    #[error("data set `{dataset}`: {source}")]
+    Listing {
+        /// The data set.
+        dataset: String,
+        /// What is wrong with it.
+        source: super::images::ListingError,
+    },
+    /// Images cannot be packed, or the packed file cannot be used.
+    #[error("data set `{dataset}`: {source}")]
+    Pack {
+        /// The data set.
+        dataset: String,
+        /// Why.
+        source: super::images::PackError,
+    },
+    /// Images have not been packed on this machine.
+    #[error("data set `{dataset}`: its packed images are not at {}; `apical run SUITE` packs them before it begins", .path.display())]
+    NotPacked {
+        /// The data set.
+        dataset: String,
+        /// Where they would be.
+        path: PathBuf,
+    },
     /// `LibTorch` refused, for instance because the device has no memory left.
     #[error("data set `{dataset}`: its tensors cannot be made on the device: {source}")]
     Tensor {

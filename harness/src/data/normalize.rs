@@ -22,21 +22,30 @@ pub struct Normalizer {
 impl Normalizer {
     /// The map for `entry` under `normalization`, for batches on `device`.
     pub fn new(entry: &DatasetEntry, normalization: Normalization, device: Device) -> Result<Self, TchError> {
-        let channels = entry.shape[0] as usize;
+        Self::with_statistics(entry.channel_mean, entry.channel_std, normalization, device)
+    }
+
+    /// The map for images whose channels have these means and standard deviations, pixels scaled to [0, 1].
+    pub fn with_statistics(
+        channel_mean: &[f64],
+        channel_std: &[f64],
+        normalization: Normalization,
+        device: Device,
+    ) -> Result<Self, TchError> {
+        let channels = channel_mean.len();
         let (scale, shift): (Vec<f64>, Vec<f64>) = match normalization {
             Normalization::Unit => (vec![1.0 / 255.0; channels], vec![0.0; channels]),
             Normalization::Centered => (vec![1.0 / 127.5; channels], vec![-1.0; channels]),
-            Normalization::Standard => entry
-                .channel_mean
+            Normalization::Standard => channel_mean
                 .iter()
-                .zip(entry.channel_std)
+                .zip(channel_std)
                 .map(|(mean, std)| (1.0 / (255.0 * std), -mean / std))
                 .unzip(),
         };
         let divisor = match normalization {
             Normalization::Unit => Some(255.0),
             Normalization::Centered => Some(127.5),
-            Normalization::Standard if channels == 1 => Some(255.0 * entry.channel_std[0]),
+            Normalization::Standard if channels == 1 => Some(255.0 * channel_std[0]),
             Normalization::Standard => None,
         };
         let tensor = |values: &[f64]| Tensor::f_from_slice(values)?.f_view([-1, 1, 1])?.f_to_device(device);

@@ -48,11 +48,16 @@ impl DataRoot {
         self.cache.join(entry.name)
     }
 
+    /// The folder of the cache that holds packed images.
+    pub fn packs(&self) -> PathBuf {
+        self.cache.join("packed")
+    }
+
     /// The places inside the user's folder where the files of `entry` may be, nearest first.
     pub fn user_folders(&self, entry: &DatasetEntry) -> Vec<PathBuf> {
         let Some(folder) = &self.folder else { return Vec::new() };
         let aliases: &[&str] = match &entry.content {
-            Content::Embedded { .. } | Content::Computed(_) => return Vec::new(),
+            Content::Embedded { .. } | Content::Computed(_) | Content::Folder => return Vec::new(),
             Content::Files(set) => set.folders,
         };
         let inside = [entry.name].into_iter().chain(aliases.iter().copied()).map(|name| folder.join(name));

@@ -2,6 +2,7 @@
 //!
 //! It is part of a run's identity, so every field has a value after parsing and nothing depends on the machine.
 
+use super::images::Fit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
-    /// Name in the catalog (`apical datasets list`): `digits`, `mnist`, `fashion-mnist`, `cifar10` or
-    /// `sacramento-teacher`.
+    /// Name in the catalog (`apical datasets list`): `digits`, `mnist`, `fashion-mnist`, `cifar10`,
+    /// `sacramento-teacher`, or `imagenet-folder`.
     pub name: String,
     /// How many training samples to hold out for validation, stratified by class.
     #[serde(default)]
@@ -27,12 +28,69 @@ pub struct DatasetSpec {
     /// Random changes to training images, drawn afresh each epoch. Validation and test images are never changed.
     #[serde(default)]
     pub augment: Vec<Augmentation>,
+    /// Of `imagenet-folder`: a folder with `train` and `val` in it and a folder for each class in those, or with the classes
+    /// alone. Looked for in `--data`, beside the suite and in the cache. No part of a run's identity: `content` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Side to which images are brought; 64 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 4, max = 1024))]
+    pub size: Option<u32>,
+    /// How images become square; `crop` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
+    /// The classes to use, by the names of their folders; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+    /// Use the first so many classes in the order of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub class_limit: Option<usize>,
+    /// Use at most so many training images of each class, drawn once and for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub images_per_class: Option<usize>,
+    /// The share of each class that becomes the test set where the folder has no `val`; 0.2 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub test_share: Option<f64>,
+    /// The share of images that may be unreadable; 0.01 by default. No part of a run's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub skip_limit: Option<f64>,
+    /// Digest of the chosen images' names and sizes; filled in where it is not given, and checked where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
+
+/// Settings that say where the data lies and how it is read, and nothing of what a run computes from it.
+pub const NOT_IDENTITY: [&str; 2] = ["folder", "skip_limit"];
 
 impl DatasetSpec {
     /// Whether there are values to learn instead of classes; a data set that is not in the catalog has classes.
     pub fn is_regression(&self) -> bool {
         super::catalog::find(&self.name).is_ok_and(super::DatasetEntry::is_regression)
+    }
+
+    /// Whether it is a folder of images.
+    pub fn is_images(&self) -> bool {
+        super::catalog::find(&self.name).is_ok_and(super::DatasetEntry::is_images)
+    }
+
+    /// The settings given that only folders of images have.
+    pub fn image_settings(&self) -> Vec<&'static str> {
+        let given = [
+            ("folder", self.folder.is_some()),
+            ("size", self.size.is_some()),
+            ("fit", self.fit.is_some()),
+            ("classes", self.classes.is_some()),
+            ("class_limit", self.class_limit.is_some()),
+            ("images_per_class", self.images_per_class.is_some()),
+            ("test_share", self.test_share.is_some()),
+            ("skip_limit", self.skip_limit.is_some()),
+            ("content", self.content.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
     }
 
     /// The data set `name` with every option at its default.
@@ -44,6 +102,15 @@ impl DatasetSpec {
             split_seed: 0,
             normalization: Normalization::default(),
             augment: Vec::new(),
+            folder: None,
+            size: None,
+            fit: None,
+            classes: None,
+            class_limit: None,
+            images_per_class: None,
+            test_share: None,
+            skip_limit: None,
+            content: None,
         }
     }
 }

@@ -5,6 +5,11 @@
 
 use super::random::{shuffle, stream};
 
+/// A label as data sets store it: a byte, or two where there may be more than 256 classes.
+pub trait Label: Copy + Ord + Into<usize> {}
+
+impl<L: Copy + Ord + Into<usize>> Label for L {}
+
 /// Samples of the training set by what they are used for; indices in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
@@ -17,8 +22,8 @@ pub struct Partition {
 /// Holds out `validation` samples, then chooses `subset` of the rest, or all of it.
 ///
 /// Errors say how many samples there are and how many were asked for.
-pub fn partition(
-    labels: &[u8],
+pub fn partition<L: Label>(
+    labels: &[L],
     validation: usize,
     subset: Option<usize>,
     seed: u64,
@@ -48,7 +53,7 @@ pub fn partition(
 }
 
 /// Chooses `subset` of the test samples, or all of them.
-pub fn choose(labels: &[u8], subset: Option<usize>, seed: u64) -> Result<Vec<usize>, String> {
+pub fn choose<L: Label>(labels: &[L], subset: Option<usize>, seed: u64) -> Result<Vec<usize>, String> {
     let available = labels.len();
     let wanted = subset.unwrap_or(available);
     if wanted > available {
@@ -61,10 +66,10 @@ pub fn choose(labels: &[u8], subset: Option<usize>, seed: u64) -> Result<Vec<usi
 }
 
 /// The samples of each class in a seeded random order.
-fn by_class(labels: &[u8], seed: u64, purpose: &str) -> Vec<Vec<usize>> {
-    let mut classes = vec![Vec::new(); labels.iter().max().map_or(0, |&label| usize::from(label) + 1)];
+fn by_class<L: Label>(labels: &[L], seed: u64, purpose: &str) -> Vec<Vec<usize>> {
+    let mut classes = vec![Vec::new(); labels.iter().max().map_or(0, |&label| label.into() + 1)];
     for (index, &label) in labels.iter().enumerate() {
-        classes[usize::from(label)].push(index);
+        classes[label.into()].push(index);
     }
     let mut rng = stream(seed, &format!("split {purpose}"));
     for class in &mut classes {

@@ -4,6 +4,7 @@ use super::format::{count, list};
 use crate::{
     data::{
         DatasetSpec,
+        images::Fit,
         spec::{Augmentation, Normalization},
     },
     spec::{Evaluation, RunSpec, Selection, Training},
@@ -25,9 +26,25 @@ fn name(value: &impl Serialize) -> String {
     }
 }
 
+/// Which photos, of a folder of them, and how they were brought to one size.
+fn photos(spec: &DatasetSpec) -> Option<String> {
+    let (content, size) = (spec.content.as_ref()?, spec.size?);
+    let fit = match spec.fit.unwrap_or_default() {
+        Fit::Crop => "short side and centre crop",
+        Fit::Squash => "both sides squashed",
+    };
+    let classes = spec.classes.as_ref().map_or(0, Vec::len);
+    let limit =
+        spec.images_per_class.map(|most| format!(", at most {} for training each", count(most as u64)));
+    let share = spec.test_share.map(|share| format!(", a share of {share} of each held out as test set"));
+    let (limit, share) = (limit.unwrap_or_default(), share.unwrap_or_default());
+    Some(format!("{classes} classes of photos{limit}{share}, {size}×{size} ({fit}), content {content}"))
+}
+
 /// The data of a run.
 pub fn dataset(spec: &DatasetSpec) -> String {
     let mut parts = vec![format!("`{}`", spec.name)];
+    parts.extend(photos(spec));
     parts.push(match spec.subset.train {
         Some(number) => format!("{} training samples", count(number as u64)),
         None if spec.validation > 0 => "all training samples not held out".to_owned(),

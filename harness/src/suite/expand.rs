@@ -1,6 +1,7 @@
 //! From a suite's tree to its plan: every combination, its overrides, its axes, and what they come to.
 
 use super::{
+    facts::Folders,
     issue::{Issue, Span},
     members::{Member, Members, Section},
     overrides::Override,
@@ -13,7 +14,7 @@ use super::{
     wire,
 };
 use crate::{
-    data::DatasetSpec,
+    data::{DatasetSpec, Places},
     plan::{Cell, Engine, Exception, Execution, PLAN_FORMAT, Plan, PlannedRun, Requests, Slurm},
     spec::{AlgorithmSpec, Diagnostics, Evaluation, RunSpec, SPEC_FORMAT, Training},
 };
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 const MAX_RUNS: usize = 100_000;
 
 /// The plan that a suite comes to, if nothing is wrong with it; what is wrong is added to `issues`.
-pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
+pub(super) fn expand(tree: &Node, places: &Places, issues: &mut Vec<Issue>) -> Option<Plan> {
     walk(tree, Span::START, &Shape::of(&schema_for!(wire::Suite)), false, issues);
     if !matches!(tree.value, Value::Map(_)) {
         return None;
@@ -50,6 +51,7 @@ pub(super) fn expand(tree: &Node, issues: &mut Vec<Issue>) -> Option<Plan> {
         exclude,
         seeds: seeds?,
         fits: Fits::default(),
+        folders: Folders::in_places(places.clone()),
         runs: Vec::new(),
         exceptions: Vec::new(),
         slurm: slurm(tree),
@@ -165,6 +167,7 @@ struct Expansion<'a> {
     exclude: Vec<(Selector, bool)>,
     seeds: Vec<u64>,
     fits: Fits,
+    folders: Folders,
     runs: Vec<(Place, PlannedRun)>,
     exceptions: Vec<Exception>,
     slurm: Slurm,
@@ -254,7 +257,7 @@ impl Expansion<'_> {
         let issues = &mut *self.issues;
         Combination {
             overrides,
-            datasets: parts::datasets(datasets, &dataset.label, dataset.key_span, issues),
+            datasets: parts::datasets(datasets, &dataset.label, dataset.key_span, &mut self.folders, issues),
             architectures: parts::decode(architectures, architecture.key_span, issues),
             algorithms: algorithm.rule.map_or_else(Vec::new, |rule| {
                 parts::algorithms(algorithms, rule, algorithm.key_span, issues)

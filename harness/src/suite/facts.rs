@@ -1,6 +1,10 @@
 //! What a suite needs to know of a dataset before it is loaded: the shape of its images, and how many.
 
-use crate::data::{CATALOG, Normalization};
+use crate::data::{
+    CATALOG, DatasetSpec, Normalization,
+    images::{self, Listing, ListingError, Places},
+};
+use std::collections::BTreeMap;
 
 /// Facts about a dataset.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +50,44 @@ pub(super) fn facts(name: &str) -> Option<Facts> {
         channel_mean: entry.channel_mean,
         channel_std: entry.channel_std,
     })
+}
+
+/// What folders of images hold, looked up once each: a suite comes back to the same folder for every combination.
+#[derive(Debug, Default)]
+pub(super) struct Folders {
+    places: Places,
+    known: BTreeMap<String, Result<(DatasetSpec, Facts), ListingError>>,
+}
+
+impl Folders {
+    /// Folders are looked for in `places`.
+    pub fn in_places(places: Places) -> Self {
+        Self { places, known: BTreeMap::new() }
+    }
+
+    /// The complete description of a folder of images, and the facts about it. `general` are those of all folders.
+    pub fn facts(
+        &mut self,
+        spec: &DatasetSpec,
+        general: Facts,
+    ) -> Result<(DatasetSpec, Facts), ListingError> {
+        let key = serde_json::to_string(spec).unwrap_or_default();
+        let places = &self.places;
+        let known = self.known.entry(key).or_insert_with(|| {
+            let (spec, listing) = images::resolve(spec, places)?;
+            let side = i64::from(images::source::size(&spec));
+            let Listing { classes, train, test, .. } = listing;
+            let facts = Facts {
+                shape: [general.shape[0], side, side],
+                classes: classes.len() as i64,
+                train: train.len(),
+                test: test.len(),
+                ..general
+            };
+            Ok((spec, facts))
+        });
+        known.clone()
+    }
 }
 
 /// The names of all datasets.

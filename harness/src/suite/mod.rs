@@ -23,15 +23,27 @@ pub use schema::schema;
 
 pub(crate) use issue::suggestion;
 
-use crate::plan::Plan;
+use crate::{
+    data::{DataRoot, Places},
+    plan::Plan,
+};
 use issue::{Issue, Span};
 use std::{collections::BTreeSet, path::Path};
 
-/// Reads, checks and expands a suite's file.
+/// Reads, checks and expands a suite's file. Folders of images are looked for beside it and in the cache.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its place.
 pub fn load(path: &Path) -> Result<Plan, SuiteErrors> {
+    load_with(path, DataRoot::from_env(None).ok())
+}
+
+/// As [`load`]; folders of images are looked for beside the suite and in `root`.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn load_with(path: &Path, root: Option<DataRoot>) -> Result<Plan, SuiteErrors> {
+    let places = Places { beside: path.parent().map(Path::to_owned), root };
     let name = path.display().to_string();
     let refuse = |text: &str, issue| Err(SuiteErrors::new(&name, text, vec![issue]));
     let bytes = match std::fs::read(path) {
@@ -41,7 +53,7 @@ pub fn load(path: &Path) -> Result<Plan, SuiteErrors> {
         }
     };
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, &name),
+        Ok(text) => parse_with(&text, &name, &places),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
@@ -62,12 +74,16 @@ pub fn load(path: &Path) -> Result<Plan, SuiteErrors> {
 /// # Errors
 /// Everything that is wrong with it, each with its place.
 pub fn parse(text: &str, source_name: &str) -> Result<Plan, SuiteErrors> {
+    parse_with(text, source_name, &Places::default())
+}
+
+fn parse_with(text: &str, source_name: &str, places: &Places) -> Result<Plan, SuiteErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (tree, mut issues) = tree::read(text);
     let refused: BTreeSet<Span> = issues.iter().map(|issue| issue.span).collect();
     let plan = tree.and_then(|tree| {
         let mut found = Vec::new();
-        let plan = expand::expand(&tree, &mut found);
+        let plan = expand::expand(&tree, places, &mut found);
         // What could not be read has a stand-in, of which nothing more is to be said.
         issues.extend(found.into_iter().filter(|issue| !refused.contains(&issue.span)));
         plan

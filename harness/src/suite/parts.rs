@@ -1,7 +1,7 @@
 //! The parts of a combination, decoded: after their shapes have been checked, what they mean is.
 
 use super::{
-    facts::{self, Facts},
+    facts::{self, Facts, Folders},
     issue::{Issue, Span, suggestion},
     tree::{Node, Value},
     walk::{AxisValue, Variant},
@@ -57,6 +57,7 @@ pub(super) fn datasets(
     mut variants: Vec<Variant>,
     label: &str,
     at: Span,
+    folders: &mut Folders,
     issues: &mut Vec<Issue>,
 ) -> Vec<(Part<DatasetSpec>, Facts)> {
     for variant in &mut variants {
@@ -67,8 +68,8 @@ pub(super) fn datasets(
             entries.push(super::tree::Entry { key: "name".into(), key_span: at, value });
         }
     }
-    let known = |part: Part<DatasetSpec>| {
-        let Some(facts) = facts::facts(&part.value.name) else {
+    let known = |mut part: Part<DatasetSpec>| {
+        let Some(mut facts) = facts::facts(&part.value.name) else {
             let name = &part.value.name;
             issues.push(
                 Issue::new(part.place("name"), format!("there is no dataset `{name}`"))
@@ -76,6 +77,21 @@ pub(super) fn datasets(
             );
             return None;
         };
+        if part.value.is_images() {
+            match folders.facts(&part.value, facts) {
+                Ok((spec, found)) => (part.value, facts) = (spec, found),
+                Err(error) => {
+                    issues.push(Issue::new(part.place(error.key), error.message).help(error.remedy));
+                    return None;
+                }
+            }
+        } else if let Some(key) = part.value.image_settings().first() {
+            issues.push(
+                Issue::new(part.place(key), format!("`{key}` is a setting of folders of images"))
+                    .help(format!("`{}` is none: leave it out, or use `imagenet-folder`", part.value.name)),
+            );
+            return None;
+        }
         check_sizes(&part, facts, issues);
         Some((part, facts))
     };

@@ -6,12 +6,14 @@
 mod cifar10;
 mod digits;
 mod fashion_mnist;
+mod imagenet_folder;
 mod mnist;
 mod sacramento_teacher;
 
 pub use cifar10::CIFAR10;
 pub use digits::DIGITS;
 pub use fashion_mnist::FASHION_MNIST;
+pub use imagenet_folder::IMAGENET_FOLDER;
 pub use mnist::MNIST;
 pub use sacramento_teacher::SACRAMENTO_TEACHER;
 
@@ -20,7 +22,8 @@ use std::path::Path;
 use super::error::{DataError, FormatError};
 
 /// Every data set, in the order `apical datasets list` shows them.
-pub static CATALOG: &[&DatasetEntry] = &[&DIGITS, &MNIST, &FASHION_MNIST, &CIFAR10, &SACRAMENTO_TEACHER];
+pub static CATALOG: &[&DatasetEntry] =
+    &[&DIGITS, &MNIST, &FASHION_MNIST, &CIFAR10, &SACRAMENTO_TEACHER, &IMAGENET_FOLDER];
 
 /// The entry called `name`, or an error that lists the names there are and the nearest one.
 pub fn find(name: &str) -> Result<&'static DatasetEntry, DataError> {
@@ -90,6 +93,8 @@ pub enum Content {
     Computed(fn() -> Samples),
     /// In files of fixed content.
     Files(FileSet),
+    /// In a folder of images that a suite names.
+    Folder,
 }
 
 /// The files of a data set: their content, where they can be had, and how they decode.
@@ -204,9 +209,14 @@ impl DatasetEntry {
     /// The canonical files; none for an embedded data set.
     pub fn files(&self) -> &'static [FileEntry] {
         match &self.content {
-            Content::Embedded { .. } | Content::Computed(_) => &[],
+            Content::Embedded { .. } | Content::Computed(_) | Content::Folder => &[],
             Content::Files(set) => set.files,
         }
+    }
+
+    /// Whether it is a folder of images, which is known only when a suite names one.
+    pub fn is_images(&self) -> bool {
+        matches!(self.content, Content::Folder)
     }
 
     /// Whether there are values to learn instead of a class.
@@ -249,9 +259,9 @@ mod tests {
         assert!(message.ends_with("did you mean `fashion-mnist`?"), "{message}");
         let message = find("cifar-10").unwrap_err().to_string();
         assert!(message.ends_with("did you mean `cifar10`?"), "{message}");
-        let message = find("imagenet").unwrap_err().to_string();
+        let message = find("svhn").unwrap_err().to_string();
         assert!(
-            message.contains("digits, mnist, fashion-mnist, cifar10, sacramento-teacher")
+            message.contains("digits, mnist, fashion-mnist, cifar10, sacramento-teacher, imagenet-folder")
                 && !message.contains("did you")
         );
     }

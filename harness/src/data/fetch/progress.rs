@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::super::images::Skipped;
+
 /// A step of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
@@ -50,5 +52,23 @@ pub enum Progress {
         file: String,
         /// The source in words.
         source: String,
+    },
+    /// Images of a folder are being packed.
+    Images {
+        /// Images decoded or skipped.
+        done: usize,
+        /// Images in all.
+        total: usize,
+        /// Images that cannot be read.
+        skipped: usize,
+    },
+    /// Images are packed.
+    Packed {
+        /// Images in the packed file.
+        images: usize,
+        /// Those that cannot be read, and why.
+        skipped: Vec<Skipped>,
+        /// The packed file.
+        path: PathBuf,
     },
 }

@@ -101,8 +101,7 @@ pub fn work(
             );
             Some(reason)
         } else {
-            let name = &assigned.run.spec.dataset.name;
-            let checked = data::find(name).and_then(|entry| data::check_readable(entry, &root));
+            let checked = data::check_here(&assigned.run.spec.dataset, &root);
             checked.err().map(|error| format!("{} has no data for it: {error}", place.node))
         };
         match obstacle {

@@ -1,0 +1,375 @@
+//! What is in a folder of images: classes, images, and which of them a data set consists of.
+//!
+//! Three layouts are understood: `train/` and `val/` (or `validation/`, `test/`) with a folder for each class; the
+//! same as Tiny ImageNet has it, whose `val/` is one folder and a list of labels; and a folder for each class alone, of
+//! which a share of the images is held out as the test set. Only names and sizes are read here, so that a suite can
+//! be checked before anything is decoded.
+//!
+//! What is no image is passed over and named. A folder that cannot be read is refused: without it the data would
+//! be another, and nobody would know.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use super::super::random::{shuffle, stream};
+use crate::digest::hexadecimal;
+
+/// Hexadecimal digits of a listing's digest.
+const DIGITS: usize = 32;
+/// Labels are stored in 16 bits.
+const MAX_CLASSES: usize = 1 << 16;
+/// Folders of images to test on, where there is a folder `train`; the first that is there counts.
+const TEST_FOLDERS: [&str; 3] = ["val", "validation", "test"];
+/// Labels of the flat folder `val/images` of Tiny ImageNet: file, class and a box, separated by tabs.
+const ANNOTATIONS: &str = "val_annotations.txt";
+
+/// Which of the images in a folder a data set consists of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The classes, by the names of their folders; all of them where nothing is said.
+    pub classes: Option<Vec<String>>,
+    /// At most so many classes, the first in the order of their names.
+    pub class_limit: Option<usize>,
+    /// At most so many training images of each class, drawn once and for all.
+    pub images_per_class: Option<usize>,
+    /// The share of each class that is held out as the test set where no folder says what that is.
+    pub test_share: f64,
+}
+
+/// An image that a data set consists of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// Its path below the folder.
+    pub path: PathBuf,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Position of its class.
+    pub class: u16,
+}
+
+/// Something that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its path below the folder.
+    pub path: String,
+    /// The reason, in a few words.
+    pub reason: String,
+}
+
+/// The images of a data set, in the order of their rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The folder.
+    pub root: PathBuf,
+    /// Names of the classes, by label.
+    pub classes: Vec<String>,
+    /// Images to train on.
+    pub train: Vec<Found>,
+    /// Images to test on.
+    pub test: Vec<Found>,
+    /// Files that are no images, links that lead nowhere or in circles.
+    pub skipped: Vec<Skipped>,
+    /// Whether a share of the images was held out for want of a folder to test on.
+    pub divided: bool,
+}
+
+/// Why a folder is no data set, or not the one asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {remedy}")]
+pub struct ListingError {
+    /// The setting that it is about.
+    pub key: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl ListingError {
+    fn new(key: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { key, message: message.into(), remedy: remedy.into() }
+    }
+}
+
+/// Images by class.
+type ByClass = BTreeMap<String, Vec<(PathBuf, u64)>>;
+
+/// Lists the images in `root` that `choice` asks for.
+pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
+    let mut walker = Walker { root, skipped: Vec::new() };
+    let train_folder = root.join("train");
+    let split = train_folder.is_dir();
+    let top = if split { train_folder } else { root.to_owned() };
+    let names = choose_classes(&walker.class_folders(&top)?, choice, &top)?;
+    let mut train = walker.images_of(&top, &names)?;
+    let test_folder =
+        TEST_FOLDERS.map(|name| root.join(name)).into_iter().find(|path| split && path.is_dir());
+    let mut test = match &test_folder {
+        Some(folder) if folder.join(ANNOTATIONS).is_file() => walker.annotated(folder, &names)?,
+        Some(folder) => {
+            let there = walker.class_folders(folder)?;
+            let names: Vec<_> = names.iter().filter(|name| there.contains(name)).cloned().collect();
+            walker.images_of(folder, &names)?
+        }
+        None => hold_out(&mut train, choice.test_share)?,
+    };
+    if let Some(limit) = choice.images_per_class {
+        for images in train.values_mut() {
+            draw(images, limit, "images per class");
+        }
+    }
+    for class in &names {
+        if train.get(class).is_none_or(Vec::is_empty) {
+            let message = format!("the class `{class}` has no image to train on in {}", top.display());
+            return Err(ListingError::new("folder", message, "name the classes that have some in `classes`"));
+        }
+    }
+    if test.values().all(Vec::is_empty) {
+        let place = test_folder.as_deref().unwrap_or(root);
+        let message = format!("there is no image to test on in {}", place.display());
+        return Err(ListingError::new(
+            "folder",
+            message,
+            "it takes a folder for each class, named as in `train`",
+        ));
+    }
+    let rows = |images: &mut ByClass| -> Vec<Found> {
+        let of_class = names.iter().enumerate().flat_map(|(class, name)| {
+            let mut images = images.remove(name).unwrap_or_default();
+            images.sort();
+            images.into_iter().map(move |(path, size)| Found { path, size, class: class as u16 })
+        });
+        of_class.collect()
+    };
+    let (train, test) = (rows(&mut train), rows(&mut test));
+    walker.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Listing {
+        root: root.to_owned(),
+        classes: names,
+        train,
+        test,
+        skipped: walker.skipped,
+        divided: test_folder.is_none(),
+    })
+}
+
+impl Listing {
+    /// A digest of the chosen images' places, sizes and order: the same wherever the folder lies, and another as soon
+    /// as an image is added, removed, renamed or of another length.
+    pub fn content(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(b"apical images 1\0");
+        for (split, images) in [(b"train\0", &self.train), (b"test\0\0", &self.test)] {
+            for image in images {
+                hash.update(split);
+                hash.update(image.path.as_os_str().as_encoded_bytes());
+                hash.update(b"\0");
+                hash.update(image.size.to_le_bytes());
+                hash.update(image.class.to_le_bytes());
+            }
+        }
+        let mut digest = hexadecimal(&hash.finalize());
+        digest.truncate(DIGITS);
+        digest
+    }
+}
+
+/// The classes to use among those `there`, in the order of their names.
+fn choose_classes(there: &[String], choice: &Choice, top: &Path) -> Result<Vec<String>, ListingError> {
+    let mut names = there.to_vec();
+    if let Some(wanted) = &choice.classes {
+        if let Some(absent) = wanted.iter().find(|name| !there.contains(name)) {
+            let near = there.iter().min_by_key(|name| strsim_distance(name, absent));
+            let message = format!("there is no folder `{absent}` in {}", top.display());
+            let remedy = near.map_or_else(
+                || "it has no folders at all: a class is a folder of images".to_owned(),
+                |near| format!("the nearest of its {} is `{near}`", there.len()),
+            );
+            return Err(ListingError::new("classes", message, remedy));
+        }
+        names.retain(|name| wanted.contains(name));
+    }
+    if let Some(limit) = choice.class_limit {
+        if limit > names.len() {
+            let message = format!("there are {} classes in {}, not {limit}", names.len(), top.display());
+            return Err(ListingError::new("class_limit", message, "leave it out to use all"));
+        }
+        names.truncate(limit);
+    }
+    if names.len() < 2 {
+        let key = match (&choice.class_limit, &choice.classes) {
+            (Some(_), _) => "class_limit",
+            (None, Some(_)) => "classes",
+            (None, None) => "folder",
+        };
+        let message = format!(
+            "with {} of the classes in {} there is nothing to tell apart",
+            names.len(),
+            top.display()
+        );
+        return Err(ListingError::new(
+            key,
+            message,
+            "it takes two folders of images at least, one for each class",
+        ));
+    }
+    if names.len() > MAX_CLASSES {
+        let message = format!("{} has {} classes", top.display(), names.len());
+        return Err(ListingError::new(
+            "folder",
+            message,
+            format!("choose {MAX_CLASSES} of them at most with `classes`"),
+        ));
+    }
+    Ok(names)
+}
+
+fn strsim_distance(a: &str, b: &str) -> usize {
+    strsim::damerau_levenshtein(a, b)
+}
+
+/// Keeps `limit` images, drawn by name and not by place, so that all machines draw the same.
+fn draw(images: &mut Vec<(PathBuf, u64)>, limit: usize, purpose: &str) {
+    images.sort();
+    shuffle(images, &mut stream(0, purpose));
+    images.truncate(limit);
+}
+
+/// Takes `share` of each class, an image at least, out of `train`.
+fn hold_out(train: &mut ByClass, share: f64) -> Result<ByClass, ListingError> {
+    let mut test = ByClass::new();
+    for (class, images) in train.iter_mut() {
+        let held = ((images.len() as f64 * share).round() as usize).max(1);
+        if held >= images.len() {
+            let message =
+                format!("holding out {held} of the {} images of `{class}` leaves none", images.len());
+            return Err(ListingError::new("test_share", message, "hold out less, or leave the class out"));
+        }
+        images.sort();
+        shuffle(images, &mut stream(0, "test share"));
+        test.insert(class.clone(), images.drain(..held).collect());
+    }
+    Ok(test)
+}
+
+struct Walker<'a> {
+    root: &'a Path,
+    skipped: Vec<Skipped>,
+}
+
+impl Walker<'_> {
+    fn below(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.root).unwrap_or(path).to_owned()
+    }
+
+    fn skip(&mut self, path: &Path, reason: impl Into<String>) {
+        let path = self.below(path).to_string_lossy().into_owned();
+        self.skipped.push(Skipped { path, reason: reason.into() });
+    }
+
+    /// The names of the folders in `top`, sorted. Hidden ones are none of ours.
+    fn class_folders(&mut self, top: &Path) -> Result<Vec<String>, ListingError> {
+        let entries = fs::read_dir(top).map_err(|error| unreadable(top, &error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(top, &error))?;
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") || !entry.path().is_dir() {
+                continue;
+            }
+            match name.into_string() {
+                Ok(name) => names.push(name),
+                Err(_) => self.skip(&entry.path(), "the name of a class must be UTF-8"),
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn images_of(&mut self, top: &Path, classes: &[String]) -> Result<ByClass, ListingError> {
+        classes.iter().map(|class| Ok((class.clone(), self.images_in(&top.join(class))?))).collect()
+    }
+
+    /// Every image below `folder`, however deep.
+    fn images_in(&mut self, folder: &Path) -> Result<Vec<(PathBuf, u64)>, ListingError> {
+        let mut images = Vec::new();
+        let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+        // Links are followed, since data sets are often assembled of them; circles are told by the walk itself.
+        let walk = WalkDir::new(folder).follow_links(true).into_iter();
+        for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(folder).to_owned();
+                    match error.io_error() {
+                        None => self.skip(&path, "a link that leads back to a folder above it"),
+                        Some(io) if io.kind() == std::io::ErrorKind::NotFound => {
+                            self.skip(&path, "a link that leads nowhere");
+                        }
+                        Some(io) => return Err(unreadable(&path, io)),
+                    }
+                    continue;
+                }
+            };
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            if !entry.file_type().is_file() {
+                self.skip(entry.path(), "not an ordinary file");
+            } else if !has_image_name(entry.path()) {
+                self.skip(entry.path(), "not named .jpg, .jpeg or .png");
+            } else {
+                let size = entry.metadata().map_or(0, |meta| meta.len());
+                images.push((self.below(entry.path()), size));
+            }
+        }
+        Ok(images)
+    }
+
+    /// The validation images of Tiny ImageNet: one folder, and a line for each with its class.
+    fn annotated(&mut self, folder: &Path, classes: &[String]) -> Result<ByClass, ListingError> {
+        let path = folder.join(ANNOTATIONS);
+        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        let class_of: BTreeMap<&str, &str> = text
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(file, rest)| (file, rest.split('\t').next().unwrap_or(rest)))
+            .collect();
+        let mut by_class = ByClass::new();
+        for (image, size) in self.images_in(&folder.join("images"))? {
+            let class = image.file_name().and_then(|name| name.to_str()).and_then(|name| class_of.get(name));
+            match class {
+                Some(class) if classes.iter().any(|known| known == class) => {
+                    by_class.entry((*class).to_owned()).or_default().push((image, size));
+                }
+                Some(_) => {}
+                None => {
+                    let path = self.root.join(image);
+                    self.skip(&path, format!("{ANNOTATIONS} does not name it"));
+                }
+            }
+        }
+        Ok(by_class)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ListingError {
+    let message = format!("{} cannot be read: {error}", path.display());
+    ListingError::new(
+        "folder",
+        message,
+        "without it this would be another data set: make it readable, or choose `classes` without it",
+    )
+}
+
+fn has_image_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
