@@ -39,6 +39,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             unfinished.push(id);
         }
     }
+    // First, so that whoever waits for them does not take them for lost.
+    live.withdraw(&chosen)?;
     commands::cancel(&live.targets(&chosen))?;
     let asked = unfinished.iter().filter(|id| chosen.contains(**id)).count();
     line(format!(

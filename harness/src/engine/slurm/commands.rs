@@ -268,11 +268,18 @@ pub fn ending(job: &str, task: u32) -> Result<Option<Ending>, SlurmError> {
     })?;
     match text("scontrol", &output) {
         Ok(line) => Ok(job_ending(&line).or_else(|| accounted(&id))),
-        Err(SlurmError::Refused { message, .. }) if message.to_lowercase().contains("invalid job id") => {
-            Ok(accounted(&id))
-        }
+        Err(SlurmError::Refused { message, .. }) if !is_silence(&message) => Ok(accounted(&id)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a refusal means that nobody was there to answer. What the controller has forgotten it refuses in several ways,
+/// one of which is to say nothing.
+fn is_silence(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["contact", "connect", "communication", "timed out", "protocol", "authentication"]
+        .iter()
+        .any(|word| message.contains(word))
 }
 
 fn job_ending(line: &str) -> Option<Ending> {
@@ -380,6 +387,14 @@ mod tests {
             ("TIMEOUT", "0:15", "node1", "00:01:00")
         );
         assert_eq!(job_ending("slurm_load_jobs error: Invalid job id specified"), None);
+    }
+
+    #[test]
+    fn a_controller_that_does_not_answer_has_forgotten_nothing() {
+        assert!(is_silence("slurm_load_jobs error: Unable to contact slurm controller (connect failure)"));
+        assert!(is_silence("slurm_load_jobs error: Socket timed out on send/recv operation"));
+        assert!(!is_silence("slurm_load_jobs error: Invalid job id specified"));
+        assert!(!is_silence("exit status: 1"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     verdict::{self, Reached},
 };
 use crate::{
-    record::{AttemptFolder, Store},
+    record::{AttemptFolder, Store, StoreError},
     spec::RunId,
 };
 use std::collections::{BTreeSet, HashMap};
@@ -110,6 +110,25 @@ impl Live {
     pub fn latest(&self, run: &RunId) -> Option<(&Submission, Place)> {
         let place = *self.latest.get(run)?;
         Some((&self.submissions[place.submission], place))
+    }
+
+    /// Records that the tasks of these runs were cancelled: Slurm forgets those that had not begun, and they would look lost.
+    ///
+    /// # Errors
+    /// When a record cannot be written.
+    pub fn withdraw(&self, runs: &BTreeSet<&RunId>) -> Result<(), StoreError> {
+        for submission in &self.submissions {
+            let mut tasks = Vec::new();
+            for (index, array) in submission.arrays().iter().enumerate() {
+                let chosen = array.tasks.iter().enumerate();
+                let chosen = chosen.filter(|(_, of)| of.iter().any(|run| runs.contains(run)));
+                tasks.extend(chosen.map(|(task, _)| (index, task as u32)));
+            }
+            if !tasks.is_empty() {
+                submission.clone().withdraw(&tasks)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every run that is queued or computed, of this version of the suite or an earlier one.

@@ -321,6 +321,10 @@ impl SlurmEngine {
             self.follow(run, watcher)?;
             return Ok(None);
         }
+        // Whoever cancelled it has taken it out of its submission.
+        if live.latest(&run.planned.id).is_none() {
+            return Ok(Some(Verdict::Cancelled));
+        }
         if run.gone.get_or_insert_with(Instant::now).elapsed() < self.settle {
             return Ok(None);
         }
