@@ -39,24 +39,27 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Not an assertion but a means to look: `APICAL_LOOK=folder cargo test -p apical look -- --ignored`.
+/// With `APICAL_LOOK=folder`, the reports stay there to be looked at, with pictures as PNG too.
 #[test]
-#[ignore = "writes reports to look at"]
-fn look() {
-    let folder = std::path::PathBuf::from(std::env::var("APICAL_LOOK").unwrap());
+fn every_report_of_the_gallery_shows_the_figures_that_it_names() {
+    let kept = std::env::var_os("APICAL_LOOK").map(std::path::PathBuf::from);
+    let passing = tempfile::tempdir().unwrap();
+    let top = kept.as_deref().unwrap_or(passing.path());
     for (name, results) in super::synthetic::gallery() {
+        let folder = top.join(name);
         let options =
-            ReportOptions { png: true, samples: super::synthetic::sheets(), ..options(&folder.join(name)) };
-        write(&results, &options).unwrap();
-        std::fs::write(folder.join(name).join("headline.txt"), headline(&results, Some(100))).unwrap();
+            ReportOptions { png: kept.is_some(), samples: super::synthetic::sheets(), ..options(&folder) };
+        let text = std::fs::read_to_string(write(&results, &options).unwrap()).unwrap();
+        assert!(!headline(&results, Some(100)).is_empty());
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let is_figure = [".svg", ".png"].iter().any(|end| link.ends_with(end));
+            assert!(!is_figure || folder.join(link).exists(), "{name} names {link}, which is not there");
+        }
     }
 }
 
-/// Not an assertion but a means to time: `APICAL_LOOK=folder cargo test --release -p apical two_thousand -- --ignored`.
 #[test]
-#[ignore = "writes a report on two thousand runs to time"]
-fn two_thousand_runs() {
-    let folder = std::path::PathBuf::from(std::env::var("APICAL_LOOK").unwrap()).join("two-thousand");
+fn a_report_on_two_thousand_runs_is_written() {
     let results = Synthetic {
         datasets: vec!["mnist", "fashion-mnist", "cifar10", "digits"],
         architectures: vec![("mlp", 1), ("deep", 5), ("cnn", 3), ("lenet", 4), ("lc", 2)],
@@ -66,7 +69,15 @@ fn two_thousand_runs() {
     }
     .build();
     assert_eq!(results.runs.len(), 2000);
-    write(&results, &ReportOptions { png: true, ..options(&folder) }).unwrap();
+    let text = readme(&results);
+    assert!(
+        text.contains("2,000 runs planned"),
+        "{}",
+        text.lines().take(8).collect::<Vec<_>>().join(
+            "
+"
+        )
+    );
 }
 
 #[test]
