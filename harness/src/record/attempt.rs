@@ -7,7 +7,7 @@ use super::{
 };
 use std::{
     fs::{self, File, TryLockError},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -114,6 +114,20 @@ impl AttemptFolder {
         text.split_inclusive(|byte| *byte == b'\n')
             .map_while(|line| serde_json::from_slice(line).ok())
             .collect()
+    }
+
+    /// What it recorded last of an epoch, read from the end of a file that may be long.
+    pub fn latest_epoch(&self) -> Option<Event> {
+        const TAIL: u64 = 1 << 18;
+        let mut file = File::open(self.path.join("events.jsonl")).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).ok()?;
+        let mut lines = text.rsplit(|byte| *byte == b'\n');
+        lines.find_map(|line| {
+            serde_json::from_slice(line).ok().filter(|event| matches!(event, Event::Epoch(_)))
+        })
     }
 
     /// A log of events that begins with `events`.

@@ -2,7 +2,7 @@
 
 use super::{
     commands::{self, Queued, SlurmError},
-    submission::Submission,
+    submission::{Array, Submission},
     verdict::{self, Reached},
 };
 use crate::{
@@ -21,12 +21,12 @@ pub struct Live {
     /// Of each run every task that has it; two submitters at once may both have handed it over.
     queued: HashMap<RunId, Vec<Queued>>,
     /// The latest task that each run was given to.
-    latest: HashMap<RunId, Place>,
+    latest: HashMap<RunId, Slot>,
 }
 
 /// A task of an array of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Slot {
     submission: usize,
     /// Which array.
     pub array: usize,
@@ -43,12 +43,8 @@ impl Live {
         let mut live = Self::recorded(store, suite);
         let names: Vec<String> = live.arrays().map(|array| array.name.clone()).collect();
         let tasks = commands::queue(&names[names.len().saturating_sub(MOST_NAMES)..])?;
-        let by_name: HashMap<&str, &super::submission::Array> = live
-            .submissions
-            .iter()
-            .flat_map(Submission::arrays)
-            .map(|array| (array.name.as_str(), array))
-            .collect();
+        let by_name: HashMap<&str, &Array> =
+            live.arrays().map(|array| (array.name.as_str(), array)).collect();
         let mut queued: HashMap<RunId, Vec<Queued>> = HashMap::new();
         for task in tasks {
             let runs = by_name.get(task.name.as_str()).and_then(|array| array.tasks.get(task.task as usize));
@@ -67,20 +63,15 @@ impl Live {
         for (submission, of) in submissions.iter().enumerate() {
             for (array, tasks) in of.arrays().iter().enumerate() {
                 for (task, runs) in tasks.tasks.iter().enumerate() {
-                    let place = Place { submission, array, task: task as u32 };
-                    latest.extend(runs.iter().map(|run| (run.clone(), place)));
+                    let slot = Slot { submission, array, task: task as u32 };
+                    latest.extend(runs.iter().map(|run| (run.clone(), slot)));
                 }
             }
         }
         Self { submissions, queued: HashMap::new(), latest }
     }
 
-    /// Whether any run was ever handed over.
-    pub fn is_empty(&self) -> bool {
-        self.submissions.is_empty()
-    }
-
-    fn arrays(&self) -> impl Iterator<Item = &super::submission::Array> {
+    fn arrays(&self) -> impl Iterator<Item = &Array> {
         self.submissions.iter().flat_map(Submission::arrays)
     }
 
@@ -107,7 +98,7 @@ impl Live {
     }
 
     /// The latest task that a run was given to.
-    pub fn latest(&self, run: &RunId) -> Option<(&Submission, Place)> {
+    pub fn latest(&self, run: &RunId) -> Option<(&Submission, Slot)> {
         let place = *self.latest.get(run)?;
         Some((&self.submissions[place.submission], place))
     }

@@ -355,13 +355,12 @@ impl SlurmEngine {
             run.began = true;
             watcher.notice(&Notice::Began(run.planned));
         }
-        let events = attempt.readable_events();
-        let latest = events.iter().rev().find(|event| matches!(event, Event::Epoch(_)));
-        if let Some(event @ Event::Epoch(epoch)) = latest
+        if let Some(event) = attempt.latest_epoch()
+            && let Event::Epoch(epoch) = &event
             && run.last_epoch != Some(epoch.epoch)
         {
             run.last_epoch = Some(epoch.epoch);
-            watcher.notice(&Notice::Event(run.planned, event));
+            watcher.notice(&Notice::Event(run.planned, &event));
         }
         Ok(())
     }

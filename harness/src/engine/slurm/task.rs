@@ -18,10 +18,9 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -92,19 +91,7 @@ pub fn work(
             without_result += usize::from(!state.is_result());
             continue;
         }
-        let losses = store.losses(id, assigned.since)?;
-        let obstacle = if losses > settings.retries {
-            let reason = format!(
-                "it was lost {losses} times in a row without getting any further, last before it began on {}: set aside, since \
-                 it may be what kills its node",
-                place.node
-            );
-            Some(reason)
-        } else {
-            let checked = data::check_here(&assigned.run.spec.dataset, &root);
-            checked.err().map(|error| format!("{} has no data for it: {error}", place.node))
-        };
-        match obstacle {
+        match obstacle(&store, assigned, settings.retries, place, &root)? {
             Some(reason) => {
                 let outcome = verdict::outcome(assigned, State::Lost, reason);
                 store.begin(&assigned.run.spec)?.write_outcome(&outcome)?;
@@ -116,7 +103,7 @@ pub fn work(
     }
     let by_default = if slurm.gpus > 0 { "cuda" } else { "cpu" };
     let device = settings.device.as_deref().unwrap_or(by_default);
-    let before = progress(&store, &runs);
+    let before = runs.iter().map(|assigned| Progress::of(&store, assigned)).collect::<Result<Vec<_>>>()?;
     let engine = LocalEngine {
         store: store.clone(),
         program,
@@ -134,30 +121,44 @@ pub fn work(
         // What is left after it serves to put the task back into the queue.
         grace: Duration::from_secs(u64::from(slurm.warning_seconds.saturating_sub(5))),
     };
-    let stopped = Stopped { inner: watcher, runs: Mutex::default() };
     let planned: Vec<&PlannedRun> = runs.iter().map(|assigned| &assigned.run).collect();
-    engine.run(&planned, &signals.stop, &stopped)?;
-    let begun = stopped.runs.lock().map(|runs| runs.clone()).unwrap_or_default();
+    engine.run(&planned, &signals.stop, watcher)?;
     let time_is_up = signals.time_is_up.load(Ordering::Relaxed);
     let mut unfinished = 0;
-    for assigned in &runs {
-        let id = assigned.run.id.as_str();
-        match ended(&store, assigned)? {
-            Some(state) => without_result += usize::from(!state.is_result()),
-            None if time_is_up
-                && begun.contains(id)
-                && reached(&store, assigned) <= before.get(id).copied().flatten() =>
-            {
-                give_up(&store, assigned, slurm.time.as_deref(), watcher)?;
-                without_result += 1;
-            }
-            None => unfinished += 1,
+    for (assigned, before) in runs.iter().zip(before) {
+        if let Some(state) = ended(&store, assigned)? {
+            without_result += usize::from(!state.is_result());
+        } else if time_is_up && before.is_stuck(Progress::of(&store, assigned)?) {
+            give_up(&store, assigned, slurm.time.as_deref(), watcher)?;
+            without_result += 1;
+        } else {
+            unfinished += 1;
         }
     }
     if time_is_up && unfinished > 0 {
         requeue(place)?;
     }
     Ok(without_result + unfinished)
+}
+
+/// Why a run is not to be begun here, if there is a reason.
+fn obstacle(
+    store: &Store,
+    assigned: &Assigned,
+    retries: u32,
+    place: &Place,
+    root: &DataRoot,
+) -> Result<Option<String>> {
+    let losses = store.losses(&assigned.run.id, assigned.since)?;
+    if losses > retries {
+        return Ok(Some(format!(
+            "it was lost {losses} times in a row without getting any further, last before it began on {}: set aside, since \
+             it may be what kills its node",
+            place.node
+        )));
+    }
+    let checked = data::check_here(&assigned.run.spec.dataset, root);
+    Ok(checked.err().map(|error| format!("{} has no data for it: {error}", place.node)))
 }
 
 /// The state in which a run has ended, by a result or without one, since it was asked for; losses are no end.
@@ -201,30 +202,27 @@ fn give_up(store: &Store, assigned: &Assigned, time: Option<&str>, watcher: &dyn
     Ok(())
 }
 
-/// The epoch after which a run has a checkpoint, told by the events beside it: the checkpoint itself may be large.
-fn reached(store: &Store, assigned: &Assigned) -> Option<u32> {
-    let attempts = store.attempts(&assigned.run.id).unwrap_or_default();
-    let with_checkpoint = attempts.iter().filter(|attempt| attempt.checkpoint_path().exists());
-    with_checkpoint.filter_map(AttemptFolder::last_epoch).max()
+/// How far a run has come.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// Number of the latest attempt at it.
+    attempts: u32,
+    /// The last epoch beside a checkpoint, told by the events: the checkpoint itself may be large.
+    epoch: Option<u32>,
 }
 
-fn progress<'a>(store: &Store, runs: &[&'a Assigned]) -> BTreeMap<&'a str, Option<u32>> {
-    runs.iter().map(|assigned| (assigned.run.id.as_str(), reached(store, assigned))).collect()
-}
+impl Progress {
+    fn of(store: &Store, assigned: &Assigned) -> Result<Self> {
+        let attempts = store.attempts(&assigned.run.id)?;
+        let with_checkpoint = attempts.iter().filter(|attempt| attempt.checkpoint_path().exists());
+        Ok(Self {
+            attempts: attempts.last().map_or(0, AttemptFolder::ordinal),
+            epoch: with_checkpoint.filter_map(AttemptFolder::last_epoch).max(),
+        })
+    }
 
-/// Passes everything on, and remembers which runs were stopped on the way.
-struct Stopped<'a> {
-    inner: &'a dyn Watcher,
-    runs: Mutex<std::collections::BTreeSet<String>>,
-}
-
-impl Watcher for Stopped<'_> {
-    fn notice(&self, notice: &Notice<'_>) {
-        if let Notice::Stopped(run) = notice
-            && let Ok(mut runs) = self.runs.lock()
-        {
-            runs.insert(run.id.as_str().to_owned());
-        }
-        self.inner.notice(notice);
+    /// Whether it has been computed since, to no avail.
+    fn is_stuck(self, now: Self) -> bool {
+        now.attempts > self.attempts && now.epoch <= self.epoch
     }
 }
