@@ -114,6 +114,15 @@ fn rmsprop_decay() -> f64 {
 }
 
 impl OptimizerConfig {
+    /// How many numbers it keeps for each number of a parameter.
+    pub fn state_per_value(&self) -> i64 {
+        match self {
+            Self::Sgd(sgd) => i64::from(sgd.momentum > 0.0),
+            Self::Adam(_) => 2,
+            Self::Rmsprop(rmsprop) => 1 + i64::from(rmsprop.centered) + i64::from(rmsprop.momentum > 0.0),
+        }
+    }
+
     /// The step size before any schedule.
     pub fn learning_rate(&self) -> f64 {
         match self {

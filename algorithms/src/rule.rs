@@ -232,6 +232,17 @@ fn tell_differences(value: &Value, default: &Value, path: &str, told: &mut Vec<S
     }
 }
 
+/// How many numbers a rule keeps beside the network, known before any is drawn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OwnValues {
+    /// Those that stay as they are, or are drawn anew.
+    pub fixed: i64,
+    /// Those that learn, of which optimizers keep averages.
+    pub learned: i64,
+    /// The optimizer of those, where it is another than the network's.
+    pub optimizer: Option<OptimizerConfig>,
+}
+
 /// A rule that can be registered.
 pub trait Registered: LearningRule + Sized + 'static {
     /// What a suite may say about it.
@@ -240,6 +251,10 @@ pub trait Registered: LearningRule + Sized + 'static {
     /// Sets the rule up for a network, whose initial weights it may replace where its paper does so.
     /// Feedback weights and the like are drawn from the stream `feedback weights`.
     fn new(config: Self::Config, network: &mut Network, streams: Streams) -> Self;
+
+    /// How many numbers [`LearningRule::parameters`] will hold for a network of these layers, so that a plan can say what a run
+    /// needs of memory.
+    fn own_values(config: &Self::Config, layers: &[LayerPlan]) -> OwnValues;
 
     /// Why the rule, so configured, cannot teach this, and what would help. The path is that of the setting which does not
     /// fit, or empty where it is the rule as a whole. Most rules can teach anything.
@@ -276,6 +291,7 @@ pub struct Functions {
     describe: fn(Value) -> Result<String, Vec<Problem>>,
     build: Build,
     refusal: fn(Value, &Lesson<'_>) -> Option<Problem>,
+    own_values: fn(Value, &[LayerPlan]) -> Option<OwnValues>,
 }
 
 impl Functions {
@@ -295,6 +311,7 @@ impl Functions {
                 Ok(Box::new(R::new(config, network, streams)))
             },
             refusal: |value, lesson| R::refusal(&decode::<R::Config>(&value).ok()?, lesson),
+            own_values: |value, layers| Some(R::own_values(&decode::<R::Config>(&value).ok()?, layers)),
         }
     }
 }
@@ -357,6 +374,11 @@ impl RuleEntry {
     /// Why the rule, so configured, cannot teach this, and what would help; of a wrong configuration, nothing.
     pub fn refusal(&self, config: Value, lesson: &Lesson<'_>) -> Option<Problem> {
         (self.functions.refusal)(config, lesson)
+    }
+
+    /// How many numbers the rule, so configured, keeps beside a network of these layers; of a wrong configuration, nothing.
+    pub fn own_values(&self, config: Value, layers: &[LayerPlan]) -> Option<OwnValues> {
+        (self.functions.own_values)(config, layers)
     }
 
     /// The configuration in words, defaults included where the rule finds them worth telling.

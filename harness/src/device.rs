@@ -83,6 +83,26 @@ pub fn ensure_loaded() -> Result<()> {
         .map_err(anyhow::Error::msg)
 }
 
+/// Bytes of memory of a GPU that are free, and of all there are, by the CUDA runtime that LibTorch has loaded; nothing where it
+/// does not say.
+pub fn gpu_memory(index: usize) -> Option<(u64, u64)> {
+    type SetDevice = unsafe extern "C" fn(i32) -> i32;
+    type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
+    let loaded = Library::this();
+    // SAFETY: the names and signatures are those of the CUDA runtime's C API, which have not changed since its beginnings; the
+    // pointers are to live numbers.
+    let (code, free, all) = unsafe {
+        let set_device = loaded.get::<SetDevice>(b"cudaSetDevice\0").ok()?;
+        let mem_get_info = loaded.get::<MemGetInfo>(b"cudaMemGetInfo\0").ok()?;
+        if set_device(i32::try_from(index).ok()?) != 0 {
+            return None;
+        }
+        let (mut free, mut all) = (0, 0);
+        (mem_get_info(&raw mut free, &raw mut all), free, all)
+    };
+    (code == 0).then_some((free as u64, all as u64))
+}
+
 fn driver_is_present() -> bool {
     GPU_NODES.iter().any(|node| Path::new(node).exists())
 }

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod estimate;
 pub mod exit;
 pub mod export;
+pub mod footprint;
 pub mod http;
 pub mod notify;
 pub mod plan;

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, anyhow};
 use apical_algorithms::{
     architecture,
     diagnostics::{LayerDiagnostics, Probe},
+    linear_map::LinearMap,
     loss::{Loss, correct_predictions},
     network::Network,
     optimizer::Optimizers,
@@ -27,10 +28,20 @@ use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
 /// Samples per batch where nothing is learned.
-const EVALUATION_BATCH: usize = 1000;
+const EVALUATION_BATCH: i64 = 1000;
+
+/// Numbers that a layer may lay out as windows at once while it is evaluated, 1 GiB in float32: only the widest locally connected
+/// networks come to it, and are evaluated in smaller batches.
+const MOST_UNFOLDED: i64 = 1 << 28;
 
 /// On a GPU, reading the loss makes the processor wait; it is read once in so many steps.
 const STEPS_BETWEEN_LOSS_CHECKS_ON_GPU: usize = 50;
+
+/// Samples per batch in which a network of these maps is evaluated.
+pub fn evaluation_batch<'a>(maps: impl Iterator<Item = &'a dyn LinearMap>) -> i64 {
+    let unfolded = maps.map(LinearMap::unfolded_values).max().unwrap_or(0);
+    (MOST_UNFOLDED / unfolded.max(1)).clamp(1, EVALUATION_BATCH)
+}
 
 /// Whom a run tells what it does.
 pub trait Observer {
@@ -333,7 +344,8 @@ impl<'a> Training<'a> {
     fn evaluate(&self, split: &Split) -> Result<Metrics> {
         let mut meter = Meter::new(split.labels.device());
         let loss: Loss = self.spec.training.loss;
-        for batch in Batches::evaluation(split, EVALUATION_BATCH, &self.dataset.normalizer, self.kind) {
+        let batch_size = evaluation_batch(self.network.layers.iter().map(|layer| &*layer.map)) as usize;
+        for batch in Batches::evaluation(split, batch_size, &self.dataset.normalizer, self.kind) {
             let data::Batch { images, labels } = batch?;
             let output = self.rule.output(&self.network, &images);
             meter.add(&loss.value(&output, &labels), &output, &labels);

@@ -403,3 +403,18 @@ fn a_report_on_some_runs_names_the_command_for_these_alone() {
     assert!(report.contains("1 of the suite's 2 runs, selected by `seed=1`, `algorithm=bp`"), "{report}");
     assert!(report.contains("apical run suite.yaml --filter seed=1 --filter algorithm=bp\n"), "{report}");
 }
+
+#[test]
+fn what_cannot_fit_in_memory_is_said_before_anything_is_computed_and_the_rest_is_computed() {
+    let bench = Bench::new(support::TOO_WIDE);
+    let plan = bench.apical("plan", &[]);
+    let said = stdout(&plan);
+    assert!(said.contains("does not fit: digits / wide / bp needs at least"), "{said}");
+    assert!(said.contains("the network's parameters; this machine has"), "{said}");
+    let run = bench.apical("run", &[]);
+    let said = stdout(&run);
+    assert!(said.contains("not begun: digits / wide / bp needs at least"), "{said}{}", stderr(&run));
+    assert!(said.contains("1 completed, 1 not done"), "{said}");
+    assert_eq!(run.status.code(), Some(100), "{said}");
+    assert_eq!(bench.measurements().len(), 1, "{said}");
+}

@@ -26,6 +26,23 @@ pub struct LayerPlan {
     pub output_shape: Vec<i64>,
 }
 
+impl LayerPlan {
+    /// Numbers in its weight.
+    pub fn weight_count(&self) -> i64 {
+        self.map.weight_shape().iter().product()
+    }
+
+    /// Numbers in its weight and its bias.
+    pub fn parameter_count(&self) -> i64 {
+        self.weight_count() + self.map.bias_shape().iter().product::<i64>()
+    }
+
+    /// Units of one sample of its output, pooled where it is.
+    pub fn output_units(&self) -> i64 {
+        self.output_shape.iter().product()
+    }
+}
+
 impl From<&Layer> for LayerPlan {
     fn from(layer: &Layer) -> Self {
         Self {

@@ -104,6 +104,10 @@ impl LinearMap for LocallyConnected2d {
         error.sum_dim_intlist([0i64].as_slice(), false, None)
     }
 
+    fn unfolded_values(&self) -> i64 {
+        self.positions() * self.fan_in()
+    }
+
     fn accumulate_weight_adjoint(
         &self,
         own: &mut Tensor,

@@ -57,6 +57,11 @@ pub trait LinearMap: std::fmt::Debug {
         native::axpby_(own, beta, alpha, &self.weight_adjoint(input, error));
     }
 
+    /// Numbers of one sample that an operation lays out beside its input and output, as windows are for a GEMM.
+    fn unfolded_values(&self) -> i64 {
+        0
+    }
+
     /// Multiply-accumulate operations of one `apply` on one sample.
     fn multiply_accumulates(&self) -> i64 {
         self.fan_in() * self.output_shape().iter().product::<i64>()

@@ -4,12 +4,13 @@
 
 use super::support::carry_down;
 use crate::{
+    architecture::LayerPlan,
     loss::Loss,
     network::Network,
     randomness::Streams,
     rule::{
-        Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleConfig, RuleEntry,
-        Step,
+        Batch, Citation, Functions, LearningRule, OwnValues, Properties, Property, Registered, RuleConfig,
+        RuleEntry, Step,
     },
 };
 use schemars::JsonSchema;
@@ -58,6 +59,10 @@ impl Registered for Backpropagation {
 
     fn new(_: Config, _: &mut Network, _: Streams) -> Self {
         Self
+    }
+
+    fn own_values(_: &Config, _: &[LayerPlan]) -> OwnValues {
+        OwnValues::default()
     }
 }
 

@@ -4,12 +4,16 @@
 
 use super::support::{FeedbackWeights, named, of_layer};
 use crate::{
+    architecture::LayerPlan,
     direction::Direction,
     linear_map::{Dense, LinearMap},
     loss::Loss,
     network::{Layer, Network},
     randomness::Streams,
-    rule::{Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleEntry, Step},
+    rule::{
+        Batch, Citation, Functions, LearningRule, OwnValues, Properties, Property, Registered, RuleEntry,
+        Step,
+    },
 };
 use tch::Tensor;
 
@@ -53,6 +57,12 @@ impl Registered for DirectFeedbackAlignment {
             (index < output).then(|| config.draw(&broadcast(layer, network), &layer.weight))
         };
         Self { feedback: network.layers.iter().enumerate().map(draw).collect() }
+    }
+
+    fn own_values(_: &FeedbackWeights, layers: &[LayerPlan]) -> OwnValues {
+        let Some((output, hidden)) = layers.split_last() else { return OwnValues::default() };
+        let units: i64 = hidden.iter().map(LayerPlan::output_units).sum();
+        OwnValues { fixed: units * output.output_units(), ..OwnValues::default() }
     }
 }
 

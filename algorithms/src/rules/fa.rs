@@ -1,11 +1,18 @@
 //! Feedback alignment (Lillicrap et al. 2016): `δ_{l−1} = A(B_l)ᵀ δ_l ⊙ φ′(a_{l−1})`, `B_l` fixed and random.
 
-use super::support::{FeedbackWeights, carry_down, like_forward_weights, named, of_layer, share};
+use super::support::{
+    FeedbackWeights, carry_down, forward_weights_above_the_first, like_forward_weights, named, of_layer,
+    share,
+};
 use crate::{
+    architecture::LayerPlan,
     loss::Loss,
     network::Network,
     randomness::Streams,
-    rule::{Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleEntry, Step},
+    rule::{
+        Batch, Citation, Functions, LearningRule, OwnValues, Properties, Property, Registered, RuleEntry,
+        Step,
+    },
 };
 use tch::Tensor;
 
@@ -39,6 +46,10 @@ impl Registered for FeedbackAlignment {
     fn new(config: FeedbackWeights, network: &mut Network, _: Streams) -> Self {
         config.prepare(network);
         Self { feedback: like_forward_weights(&config, network) }
+    }
+
+    fn own_values(_: &FeedbackWeights, layers: &[LayerPlan]) -> OwnValues {
+        OwnValues { fixed: forward_weights_above_the_first(layers), ..OwnValues::default() }
     }
 }
 

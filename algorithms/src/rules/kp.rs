@@ -7,16 +7,20 @@
 //! The decay is the optimizer's `weight_decay`; without one the difference never shrinks and only its
 //! share of the growing weights does.
 
-use super::support::{FeedbackWeights, carry_down, like_forward_weights, named, of_layer, share};
+use super::support::{
+    FeedbackWeights, carry_down, forward_weights_above_the_first, like_forward_weights, named, of_layer,
+    share,
+};
 use crate::{
     Problem,
+    architecture::LayerPlan,
     direction::{Direction, Form, ParameterKey, Role},
     loss::Loss,
     network::Network,
     randomness::Streams,
     rule::{
-        Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleConfig, RuleEntry,
-        Step,
+        Batch, Citation, Functions, LearningRule, OwnValues, Properties, Property, Registered, RuleConfig,
+        RuleEntry, Step,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -84,6 +88,10 @@ impl Registered for KolenPollack {
     fn new(LearnedFeedback(config): LearnedFeedback, network: &mut Network, _: Streams) -> Self {
         config.prepare(network);
         Self { feedback: like_forward_weights(&config, network) }
+    }
+
+    fn own_values(_: &LearnedFeedback, layers: &[LayerPlan]) -> OwnValues {
+        OwnValues { learned: forward_weights_above_the_first(layers), ..OwnValues::default() }
     }
 }
 

@@ -6,15 +6,16 @@
 //! - `brsf`, batchwise random: `B_l = |R| ⊙ sign(θ_l)`, `R` redrawn for every batch;
 //! - `frsf`, fixed random: `B_l = |R_l| ⊙ sign(θ_l)`, `R_l` drawn once.
 
-use super::support::{Convention, FeedbackWeights, carry_down, named};
+use super::support::{Convention, FeedbackWeights, carry_down, forward_weights_above_the_first, named};
 use crate::{
     Problem,
+    architecture::LayerPlan,
     loss::Loss,
     network::{Layer, Network},
     randomness::Streams,
     rule::{
-        Batch, Citation, Functions, LearningRule, Properties, Property, Registered, RuleConfig, RuleEntry,
-        Step,
+        Batch, Citation, Functions, LearningRule, OwnValues, Properties, Property, Registered, RuleConfig,
+        RuleEntry, Step,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -103,6 +104,10 @@ impl RuleConfig for SignedFeedback {
 
 /// Where the magnitudes of the feedback weights come from.
 trait Magnitudes: 'static {
+    /// How many numbers they are.
+    fn count(layers: &[LayerPlan]) -> i64 {
+        forward_weights_above_the_first(layers)
+    }
     fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor;
     /// The magnitudes for the next batch, where they change.
     fn redraw(_config: &FeedbackWeights, _layer: &Layer) -> Option<Tensor> {
@@ -115,6 +120,10 @@ struct BatchwiseRandom;
 struct FixedRandom;
 
 impl Magnitudes for Uniform {
+    fn count(layers: &[LayerPlan]) -> i64 {
+        layers.len().saturating_sub(1) as i64
+    }
+
     fn draw(config: &FeedbackWeights, layer: &Layer) -> Tensor {
         let deviation = config.deviation(&*layer.map);
         Tensor::full([] as [i64; 0], deviation, (layer.weight.kind(), layer.weight.device()))
@@ -152,6 +161,10 @@ impl<M: Magnitudes> Registered for SignSymmetry<M> {
         let draw = |(index, layer): (usize, &Layer)| (index > 0).then(|| M::draw(&config, layer));
         let magnitudes = network.layers.iter().enumerate().map(draw).collect();
         Self { config, magnitudes, kind: std::marker::PhantomData }
+    }
+
+    fn own_values(_: &SignedFeedback, layers: &[LayerPlan]) -> OwnValues {
+        OwnValues { fixed: M::count(layers), ..OwnValues::default() }
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::{
     Problem,
     activation::Activation,
+    architecture::LayerPlan,
     direction::Direction,
     initialization::Initializer,
     linear_map::LinearMap,
@@ -176,6 +177,11 @@ pub(super) fn like_forward_weights(config: &FeedbackWeights, network: &Network) 
         (index > 0).then(|| config.draw(&*layer.map, &layer.weight))
     };
     network.layers.iter().enumerate().map(draw).collect()
+}
+
+/// How many numbers [`like_forward_weights`] draws.
+pub(super) fn forward_weights_above_the_first(layers: &[LayerPlan]) -> i64 {
+    layers.iter().skip(1).map(LayerPlan::weight_count).sum()
 }
 
 /// The feedback weights of a layer that has some.

@@ -5,10 +5,11 @@ use crate::support::{
     teaches,
 };
 use apical_algorithms::{
+    architecture::Architecture,
     direction::Role,
     loss::Loss,
     optimizer::{OptimizerConfig, Optimizers},
-    rule::{Batch, LearningRule, RuleEntry, registry},
+    rule::{Batch, LearningRule, RuleEntry, find, registry},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -158,6 +159,48 @@ fn every_rule_learns_a_separable_problem_on_every_kind_of_network() {
             let late = losses[3 * batches - 10..].iter().sum::<f64>() / 10.0;
             println!("{} on {description}: {} → {late}", entry.name, losses[0]);
             assert!(late < 0.2 * losses[0], "{} on {description}: {} → {late}", entry.name, losses[0]);
+        }
+    }
+}
+
+#[test]
+fn every_rule_keeps_as_many_numbers_as_it_says_beforehand() {
+    let _generator = generator(55);
+    let variants = [
+        ("dtp", json!({"first_target": "output-gradient"})),
+        ("segregated-dendrites", json!({"feedback": "layer-wise", "apical_conductance": 0.05})),
+        ("segregated-dendrites", json!({"symmetric_weights": "exact", "sparse_feedback": true})),
+        (
+            "segregated-dendrites",
+            json!({"learned_feedback": true, "sparse_feedback": true, "feedback_bias": true}),
+        ),
+        ("microcircuit", json!({"top_down": "learned", "pyramidal_to_interneuron": "plastic"})),
+        ("microcircuit", json!({"interneuron_to_pyramidal": "fixed"})),
+        ("microcircuit", json!({"interneuron_to_pyramidal": "fixed", "pretraining_epochs": 1})),
+    ];
+    let defaults = registry().iter().map(|entry| (entry.name, json!({})));
+    for (name, config) in defaults.chain(variants) {
+        let entry = find(name).unwrap();
+        for (architecture, description) in architectures_of(entry) {
+            let mut network = network(&description, SMALL_IMAGE, 4);
+            let plan: Architecture = serde_json::from_value(description).unwrap();
+            let said = entry.own_values(config.clone(), &plan.plan(SMALL_IMAGE, 4).unwrap()).unwrap();
+            let mut rule = rule(name, config.clone(), &mut network);
+            let kept = rule.parameters();
+            let numbers: i64 = kept.iter().map(|(_, tensor)| tensor.numel() as i64).sum();
+            assert_eq!(said.fixed + said.learned, numbers, "{name} on {architecture} with {config}");
+            // Those that learn are those that get directions, beside the network's own.
+            let batch = random_batch(5, SMALL_IMAGE, 4);
+            let mut directions = rule.own_directions(&network, Loss::CrossEntropy, &batch);
+            directions.truncate(if rule.own_passes(0) > 0 { directions.len() } else { 0 });
+            directions.extend(rule.directions(&network, Loss::CrossEntropy, &batch).directions);
+            let learned: std::collections::BTreeMap<_, _> = directions
+                .iter()
+                .filter(|direction| !is_forward(direction.key.role))
+                .map(|direction| (direction.key, direction.parameter.numel() as i64))
+                .collect();
+            assert_eq!(said.learned, learned.values().sum::<i64>(), "{name} on {architecture} with {config}");
+            assert_eq!(said.optimizer, rule.own_optimizer(), "{name} with {config}");
         }
     }
 }

@@ -74,7 +74,10 @@ impl ClusterArguments {
     }
 
     /// What the suite asks for, and this command line instead.
-    fn requests(&self, suite: &Requests) -> Result<Requests> {
+    ///
+    /// # Errors
+    /// Which setting is wrong.
+    pub fn requests(&self, suite: &Requests) -> Result<Requests> {
         let mut requests = suite.clone();
         for slurm in requests.classes_mut() {
             for setting in &self.slurm {

@@ -5,10 +5,13 @@ use super::{
     suite::{Selected, SuiteArguments},
 };
 use crate::{
+    engine::memory,
     estimate::Estimator,
     exit,
+    footprint::{self, Footprint},
     plan::{Cell, Plan, PlannedRun},
     record::Store,
+    report::format::memory as amount,
 };
 use anyhow::Result;
 use clap::Args;
@@ -46,6 +49,8 @@ struct CellSummary<'a> {
     seeds: Vec<u64>,
     runs: usize,
     done: usize,
+    /// What a run of it needs at the least.
+    memory_bytes: Option<Footprint>,
 }
 
 pub fn execute(arguments: &Arguments) -> Result<u8> {
@@ -87,10 +92,12 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         }
         line(rows)?;
     } else {
-        let mut rows = table(&["dataset", "architecture", "algorithm", "seeds", "done"], 3);
-        for CellSummary { cell, runs, done, .. } in &cells {
+        let mut rows = table(&["dataset", "architecture", "algorithm", "memory", "seeds", "done"], 3);
+        for CellSummary { cell, runs, done, memory_bytes, .. } in &cells {
             let Cell { dataset, architecture, algorithm } = cell;
-            rows.add_row([dataset, architecture, algorithm, &runs.to_string(), &done.to_string()]);
+            let memory =
+                memory_bytes.map_or_else(String::new, |needs| format!("≥ {}", amount(needs.total() as f64)));
+            rows.add_row([dataset, architecture, algorithm, &memory, &runs.to_string(), &done.to_string()]);
         }
         line(rows)?;
     }
@@ -107,6 +114,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         plan.runs.len() - missing.len(),
         missing.len()
     ))?;
+    say_what_does_not_fit(&missing)?;
     if covered > 0 {
         let of = if covered < missing.len() { format!(" for {covered} of them") } else { String::new() };
         line(format!("about {} on one core{of}, judging by past runs", duration(seconds)))?;
@@ -121,7 +129,8 @@ fn cells<'a>(plan: &'a Plan, done: &[bool]) -> Vec<CellSummary<'a>> {
     let mut cells: Vec<CellSummary<'a>> = Vec::new();
     for (run, done) in plan.runs.iter().zip(done) {
         let at = *index.entry(&run.cell).or_insert_with(|| {
-            cells.push(CellSummary { cell: &run.cell, seeds: Vec::new(), runs: 0, done: 0 });
+            let memory_bytes = Footprint::of(&run.spec);
+            cells.push(CellSummary { cell: &run.cell, seeds: Vec::new(), runs: 0, done: 0, memory_bytes });
             cells.len() - 1
         });
         cells[at].seeds.push(run.spec.seed);
@@ -129,6 +138,24 @@ fn cells<'a>(plan: &'a Plan, done: &[bool]) -> Vec<CellSummary<'a>> {
         cells[at].done += usize::from(*done);
     }
     cells
+}
+
+/// Names the cells whose runs cannot fit in this machine's memory.
+fn say_what_does_not_fit(missing: &[&PlannedRun]) -> Result<()> {
+    let Some(total) = memory::total() else { return Ok(()) };
+    let misfits = footprint::misfits(missing, |_| Some(total));
+    let cells: BTreeMap<&Cell, &Footprint> =
+        misfits.iter().map(|misfit| (&misfit.run.cell, &misfit.needs)).collect();
+    for (cell, needs) in cells {
+        let (part, bytes) = needs.largest_part();
+        line(format!(
+            "does not fit: {cell} needs at least {}, {} of it for {part}; this machine has {} of memory",
+            amount(needs.total() as f64),
+            amount(bytes as f64),
+            amount(total as f64)
+        ))?;
+    }
+    Ok(())
 }
 
 /// Seconds that the missing runs may take, and for how many of them past runs tell.

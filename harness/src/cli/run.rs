@@ -9,14 +9,16 @@ use super::{
 use crate::{
     data::{self, DataRoot, Fetcher, Places, images},
     device,
+    engine::memory,
     engine::{
         local::LocalEngine,
         slurm::{live::Live, submission::TaskSettings},
     },
     exit,
-    plan::{Plan, PlannedRun},
+    footprint::{self, Footprint},
+    plan::{Cell, Plan, PlannedRun},
     record::{Results, Standing, State, Store},
-    report,
+    report::{self, format::memory as amount},
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -107,6 +109,10 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         })?;
     }
     if arguments.engine == EngineChoice::Slurm {
+        let requests = arguments.cluster.requests(&plan.requests)?;
+        let mark = if arguments.cluster.dry_run { "# " } else { "" };
+        let per_run = |cell: &Cell| requests.of(cell).memory_per_run();
+        leave_out_what_does_not_fit(&mut missing, per_run, mark, "a task asks for less, see `slurm.memory`")?;
         if !arguments.cluster.dry_run && !missing.is_empty() {
             fetch(&missing, arguments.suite.data.clone(), beside.clone())?;
         }
@@ -125,44 +131,121 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         };
     }
     if !missing.is_empty() {
-        let device = device::parse_device(arguments.device.as_deref().unwrap_or("cpu"))
-            .map_err(|error| UserError::config(format!("{error:#}")))?;
-        fetch(&missing, arguments.suite.data.clone(), beside)?;
-        let stop = stop_on_signals()?;
-        warn_of_queued(&missing, &plan.name, &store)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let default_jobs = if device.is_cuda() { 1 } else { (cores / execution.threads as usize).max(1) };
-        let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
-        let engine = LocalEngine {
-            store: store.clone(),
-            program: this_program()?,
-            data: arguments.suite.data.clone(),
-            device,
-            jobs,
-            threads: execution.threads,
-            timeout,
-            retries: execution.retries,
-            checkpoint_interval,
-            fail_fast: arguments.fail_fast,
-            waits_for_others: true,
-            grace: GRACE,
-        };
-        // Runs under way in another process come last: most likely they will be done by then.
-        missing.sort_by_key(|run| matches!(store.standing(&run.id), Ok(Standing::Running)));
-        let started = Instant::now();
-        let progress = RunProgress::new(missing.len(), jobs);
-        let result = engine.run(&missing, &stop, &progress);
-        progress.finish();
-        result?;
-        let elapsed = duration(started.elapsed().as_secs_f64());
-        let results = missing.len() - missing_runs(&plan, &store, true)?.runs.len();
-        line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
-        if stop.load(Ordering::Relaxed) {
-            line(format!("stopped; `{}` goes on from the last checkpoints", this_command()))?;
-            return Ok(exit::INTERRUPTED);
+        let limits = Limits { timeout, checkpoint_interval };
+        if let Some(code) = run_here(arguments, &plan, &store, missing, (beside, limits))? {
+            return Ok(code);
         }
     }
     conclude(plan, &store)
+}
+
+/// Limits of a run in time.
+struct Limits {
+    timeout: Option<Duration>,
+    checkpoint_interval: Duration,
+}
+
+/// Computes what is missing on this machine; an exit code where that was interrupted.
+fn run_here(
+    arguments: &Arguments,
+    plan: &Plan,
+    store: &Store,
+    mut missing: Vec<&PlannedRun>,
+    (beside, limits): (Option<PathBuf>, Limits),
+) -> Result<Option<u8>> {
+    let execution = &plan.execution;
+    let device = device::parse_device(arguments.device.as_deref().unwrap_or("cpu"))
+        .map_err(|error| UserError::config(format!("{error:#}")))?;
+    let there = match device {
+        tch::Device::Cuda(index) => device::gpu_memory(index).map(|(_, all)| all),
+        _ => memory::total(),
+    };
+    let whose = if device.is_cuda() { "the GPU" } else { "this machine" };
+    let have = format!("{whose} has {}", amount(there.unwrap_or(0) as f64));
+    leave_out_what_does_not_fit(&mut missing, |_| there, "", &have)?;
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    fetch(&missing, arguments.suite.data.clone(), beside)?;
+    let stop = stop_on_signals()?;
+    warn_of_queued(&missing, &plan.name, store)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let default_jobs = if device.is_cuda() {
+        1
+    } else {
+        fitting_jobs((cores / execution.threads as usize).max(1), arguments.jobs.is_none(), &missing)?
+    };
+    let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
+    let engine = LocalEngine {
+        store: store.clone(),
+        program: this_program()?,
+        data: arguments.suite.data.clone(),
+        device,
+        jobs,
+        threads: execution.threads,
+        timeout: limits.timeout,
+        retries: execution.retries,
+        checkpoint_interval: limits.checkpoint_interval,
+        fail_fast: arguments.fail_fast,
+        waits_for_others: true,
+        grace: GRACE,
+    };
+    // Runs under way in another process come last: most likely they will be done by then.
+    missing.sort_by_key(|run| matches!(store.standing(&run.id), Ok(Standing::Running)));
+    let started = Instant::now();
+    let progress = RunProgress::new(missing.len(), jobs);
+    let result = engine.run(&missing, &stop, &progress);
+    progress.finish();
+    result?;
+    let elapsed = duration(started.elapsed().as_secs_f64());
+    let results = missing.len() - missing_runs(plan, store, true)?.runs.len();
+    line(format!("{results} of {} got a result, in {elapsed}", count(missing.len(), "run")))?;
+    if stop.load(Ordering::Relaxed) {
+        line(format!("stopped; `{}` goes on from the last checkpoints", this_command()))?;
+        return Ok(Some(exit::INTERRUPTED));
+    }
+    Ok(None)
+}
+
+/// Takes runs away that cannot fit in memory, and says so: they would only end as out of memory, perhaps after hours.
+fn leave_out_what_does_not_fit(
+    missing: &mut Vec<&PlannedRun>,
+    available: impl Fn(&Cell) -> Option<u64>,
+    mark: &str,
+    have: &str,
+) -> Result<()> {
+    let misfits = footprint::misfits(missing, available);
+    let mut told = BTreeSet::new();
+    for footprint::Misfit { run, needs } in &misfits {
+        if told.insert(&run.cell) {
+            let (part, bytes) = needs.largest_part();
+            line(format!(
+                "{mark}not begun: {} needs at least {} of memory, {} of it for {part}; {have}",
+                run.cell,
+                amount(needs.total() as f64),
+                amount(bytes as f64)
+            ))?;
+        }
+    }
+    let unfit: BTreeSet<_> = misfits.iter().map(|misfit| &misfit.run.id).collect();
+    missing.retain(|run| !unfit.contains(&run.id));
+    Ok(())
+}
+
+/// As many runs at once as cores are there for, or as memory.
+fn fitting_jobs(cores: usize, by_default: bool, missing: &[&PlannedRun]) -> Result<usize> {
+    let largest = missing.iter().filter_map(|run| Footprint::of(&run.spec)).map(|needs| needs.total()).max();
+    let (Some(largest), Some(available)) = (largest, memory::available()) else { return Ok(cores) };
+    let fitting = usize::try_from(available / largest.max(1)).unwrap_or(usize::MAX).clamp(1, cores);
+    if by_default && fitting < cores.min(missing.len()) {
+        line(format!(
+            "{} at once, and not {cores}: the largest needs at least {}, and {} are free",
+            count(fitting, "run"),
+            amount(largest as f64),
+            amount(available as f64)
+        ))?;
+    }
+    Ok(fitting)
 }
 
 /// The command line, as one would type it.

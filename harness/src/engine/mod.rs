@@ -2,7 +2,7 @@
 //! directories alone.
 
 pub mod local;
-mod memory;
+pub mod memory;
 pub mod slurm;
 
 use crate::{

@@ -162,6 +162,22 @@ impl Slurm {
         problems
     }
 
+    /// Bytes of memory for each run of a task; nothing where the cluster decides.
+    pub fn memory_per_run(&self) -> Option<u64> {
+        let text = self.memory.as_deref()?;
+        let digits = text.trim_end_matches(char::is_alphabetic);
+        let shift = match &text[digits.len()..] {
+            "K" => 10,
+            "M" => 20,
+            "G" => 30,
+            "T" => 40,
+            _ => return None,
+        };
+        // `--mem=0` asks for all that the node has.
+        let amount = digits.parse::<u64>().ok().filter(|amount| *amount > 0)?;
+        Some((amount << shift) / u64::from(self.runs_at_once))
+    }
+
     /// Sets one setting from text, as on a command line.
     ///
     /// # Errors
@@ -279,6 +295,19 @@ mod tests {
         }
         assert!(["4G", "800M", "1T"].into_iter().all(is_memory));
         assert!(["", "G", "4", "4GB", "4 G", "-4G", "4GG"].into_iter().all(|memory| !is_memory(memory)));
+    }
+
+    #[test]
+    fn runs_of_a_task_share_its_memory() {
+        let asks = |memory: &str, runs_at_once: u32| Slurm {
+            memory: Some(memory.to_owned()),
+            runs_at_once,
+            ..Slurm::default()
+        };
+        assert_eq!(asks("4G", 1).memory_per_run(), Some(4 << 30));
+        assert_eq!(asks("800M", 4).memory_per_run(), Some(200 << 20));
+        assert_eq!(asks("0G", 1).memory_per_run(), None);
+        assert_eq!(Slurm::default().memory_per_run(), None);
     }
 
     #[test]

@@ -66,10 +66,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes in MiB or GiB.
+/// Bytes in MiB, GiB or TiB.
 pub fn memory(bytes: f64) -> String {
     let mebibytes = bytes / f64::from(1 << 20);
-    if mebibytes < 1024.0 { format!("{mebibytes:.0} MiB") } else { format!("{:.1} GiB", mebibytes / 1024.0) }
+    match mebibytes {
+        ..9.95 => format!("{mebibytes:.1} MiB"),
+        ..1024.0 => format!("{mebibytes:.0} MiB"),
+        ..1_048_576.0 => format!("{:.1} GiB", mebibytes / 1024.0),
+        _ => format!("{:.1} TiB", mebibytes / 1_048_576.0),
+    }
 }
 
 /// Three significant digits with k, M or G, e.g. `397k`.

@@ -85,6 +85,17 @@ impl Bench {
     }
 }
 
+/// A suite with a network that fits in no memory, and one that does.
+pub const TOO_WIDE: &str = "name: too-wide
+description: one network is too wide
+datasets: {digits: {validation: 100}}
+architectures:
+  wide: {mlp: {hidden: [5000000, 5000000]}}
+  small: {mlp: {hidden: [16]}}
+algorithms: {bp: {}}
+training: {epochs: 1, batch_size: 32, optimizer: {sgd: {learning_rate: 0.1}}}
+";
+
 /// A command's standard output.
 pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -10,8 +10,10 @@ use super::{
     membrane::Membrane,
 };
 use crate::{
+    architecture::LayerPlan,
     initialization::Initializer,
     network::{Layer, Network, reshape_samples},
+    rule::OwnValues,
 };
 use tch::Tensor;
 
@@ -66,6 +68,28 @@ impl Circuit {
             .then(|| if random { draw(config.top_down_weights) } else { -&top_down });
         let predicts_top_down = config.top_down == TopDown::Learned;
         Self { top_down, predicts_top_down, to_interneurons, from_interneurons }
+    }
+
+    /// How many numbers the circuits of a network of these layers keep, and how many of them learn.
+    pub fn own_values(config: &Config, layers: &[LayerPlan]) -> OwnValues {
+        // In the passes before the first epoch, those that are fixed afterwards learn too.
+        let learns = |plasticity: InterneuronPlasticity| {
+            plasticity == InterneuronPlasticity::Plastic || config.pretraining_epochs > 0
+        };
+        let mut own = OwnValues::default();
+        let mut add = |learned: bool, count: i64| {
+            *(if learned { &mut own.learned } else { &mut own.fixed }) += count;
+        };
+        for above in layers.iter().skip(1) {
+            add(config.top_down == TopDown::Learned, above.weight_count());
+            if config.pyramidal_to_interneuron != InterneuronPlasticity::Tied {
+                add(learns(config.pyramidal_to_interneuron), above.parameter_count());
+            }
+            if config.interneuron_to_pyramidal != InterneuronPlasticity::Tied {
+                add(learns(config.interneuron_to_pyramidal), above.weight_count());
+            }
+        }
+        own
     }
 
     /// `v̂^I_k` from `r_k`, given `v̂_{k+1}` from the same rates.

@@ -31,13 +31,14 @@ use self::{
 };
 use crate::{
     Problem,
+    architecture::LayerPlan,
     direction::Direction,
     loss::Loss,
     network::Network,
     randomness::Streams,
     rule::{
-        Batch, Citation, Functions, LearningRule, Lesson, Properties, Property, References, Registered,
-        RuleDiagnostics, RuleEntry, Step,
+        Batch, Citation, Functions, LearningRule, Lesson, OwnValues, Properties, Property, References,
+        Registered, RuleDiagnostics, RuleEntry, Step,
     },
     voltage::VoltageTraces,
 };
@@ -90,6 +91,10 @@ impl Registered for Microcircuit {
         let plasticity = Plasticity::new(&config, layers);
         let early_plasticity = Plasticity::of_interneurons(&config, layers);
         Self { config, membrane, circuits, plasticity, early_plasticity }
+    }
+
+    fn own_values(config: &Config, layers: &[LayerPlan]) -> OwnValues {
+        Circuit::own_values(config, layers)
     }
 
     fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<Problem> {

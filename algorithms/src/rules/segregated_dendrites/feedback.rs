@@ -7,9 +7,11 @@ use super::{
     initialization,
 };
 use crate::{
+    architecture::LayerPlan,
     direction::{Direction, Form, ParameterKey, Role},
     linear_map::{Dense, LinearMap},
     network::{Network, reshape_samples},
+    rule::OwnValues,
 };
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -109,6 +111,27 @@ impl Feedback {
             noise: config.symmetric_noise(),
             hidden: (0..output).map(own).collect(),
         }
+    }
+
+    /// How many numbers it keeps for a network of these layers.
+    pub fn own_values(config: &Config, layers: &[LayerPlan]) -> OwnValues {
+        let Some(output) = layers.last() else { return OwnValues::default() };
+        let mut own = OwnValues::default();
+        let symmetric = config.symmetric_weights != Symmetry::None;
+        for pair in layers.windows(2) {
+            let (layer, above) = (&pair[0], &pair[1]);
+            let weights = match config.feedback {
+                Source::Broadcast => layer.output_units() * output.output_units(),
+                Source::LayerWise => above.weight_count(),
+            };
+            let biases = if config.feedback_bias { layer.output_units() } else { 0 };
+            let kept = if symmetric { biases } else { weights + biases };
+            *(if config.learned_feedback { &mut own.learned } else { &mut own.fixed }) += kept;
+            if config.sparse_feedback && (symmetric || config.learned_feedback) {
+                own.fixed += weights;
+            }
+        }
+        own
     }
 
     /// The feedback of each hidden layer for one batch. Noise on symmetric weights is drawn here.

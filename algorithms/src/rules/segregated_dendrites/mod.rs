@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     Problem,
+    architecture::LayerPlan,
     diagnostics::NeuronDiagnostics,
     direction::Direction,
     loss::{Loss, targets},
@@ -35,8 +36,8 @@ use crate::{
     optimizer::{OptimizerConfig, Sgd},
     randomness::Streams,
     rule::{
-        Batch, Citation, Functions, LearningRule, Lesson, Properties, Property, References, Registered,
-        RuleDiagnostics, RuleEntry, Step,
+        Batch, Citation, Functions, LearningRule, Lesson, OwnValues, Properties, Property, References,
+        Registered, RuleDiagnostics, RuleEntry, Step,
     },
     voltage::VoltageTraces,
 };
@@ -115,6 +116,10 @@ impl Registered for SegregatedDendrites {
         }
         let feedback = Feedback::new(&config, network, neurons.max_rate);
         Self { steps: config.steps(), config, neurons, feedback, state: None }
+    }
+
+    fn own_values(config: &Config, layers: &[LayerPlan]) -> OwnValues {
+        OwnValues { optimizer: feedback_optimizer(config), ..Feedback::own_values(config, layers) }
     }
 
     fn refusal(config: &Config, lesson: &Lesson<'_>) -> Option<Problem> {
@@ -390,6 +395,15 @@ fn wald() -> f64 {
     if uniform <= MEAN / (MEAN + smaller) { smaller } else { MEAN * MEAN / smaller }
 }
 
+fn feedback_optimizer(config: &Config) -> Option<OptimizerConfig> {
+    config.learned_feedback.then_some(OptimizerConfig::Sgd(Sgd {
+        learning_rate: config.feedback_learning_rate,
+        momentum: 0.0,
+        nesterov: false,
+        weight_decay: 0.0,
+    }))
+}
+
 impl LearningRule for SegregatedDendrites {
     fn directions(&mut self, network: &Network, loss: Loss, batch: &Batch) -> Step {
         let outcome = if batch.inputs.size()[0] == 1 && !self.is_at_once() {
@@ -423,12 +437,7 @@ impl LearningRule for SegregatedDendrites {
     }
 
     fn own_optimizer(&self) -> Option<OptimizerConfig> {
-        self.config.learned_feedback.then_some(OptimizerConfig::Sgd(Sgd {
-            learning_rate: self.config.feedback_learning_rate,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        }))
+        feedback_optimizer(&self.config)
     }
 
     fn layer_diagnostics(&mut self, network: &Network, _: Loss, batch: &Batch) -> Vec<RuleDiagnostics> {

@@ -95,6 +95,16 @@ pub struct Config<V: Variant> {
     pub(super) variant: PhantomData<V>,
 }
 
+impl<V: Variant> Config<V> {
+    /// One past the topmost layer with an inverse, `output` being the last layer.
+    pub(super) fn topmost_inverse(&self, output: usize) -> usize {
+        match self.first_target {
+            FirstTarget::PenultimateGradient => output,
+            FirstTarget::Label | FirstTarget::OutputGradient => output + 1,
+        }
+    }
+}
+
 impl<V: Variant> Default for Config<V> {
     fn default() -> Self {
         V::defaults()

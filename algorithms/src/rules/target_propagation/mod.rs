@@ -25,6 +25,7 @@ use self::{
 };
 use crate::{
     Problem,
+    architecture::LayerPlan,
     direction::Direction,
     initialization::Initializer,
     linear_map::{Dense, LinearMap},
@@ -32,7 +33,7 @@ use crate::{
     network::{LayerTrace, Network, Trace, reshape_samples},
     optimizer::OptimizerConfig,
     randomness::Streams,
-    rule::{Batch, LearningRule, Lesson, Registered, RuleDiagnostics, Step},
+    rule::{Batch, LearningRule, Lesson, OwnValues, Registered, RuleDiagnostics, Step},
 };
 use std::rc::Rc;
 use tch::{Kind, Tensor};
@@ -64,10 +65,7 @@ impl<V: Variant> Registered for TargetPropagation<V> {
             let weight = Initializer::Xavier.weight(&map, layer.weight.kind(), layer.weight.device());
             Auxiliary { map, weight }
         });
-        let top = match config.first_target {
-            FirstTarget::PenultimateGradient => output,
-            FirstTarget::Label | FirstTarget::OutputGradient => output + 1,
-        };
+        let top = config.topmost_inverse(output);
         let inverse = |index: usize| {
             let layer = &network.layers[index];
             let like = (layer.weight.kind(), layer.weight.device());
@@ -87,6 +85,21 @@ impl<V: Variant> Registered for TargetPropagation<V> {
         };
         let inverses = (0..=output).map(|index| (1..top).contains(&index).then(|| inverse(index))).collect();
         Self { config, inverses, auxiliary }
+    }
+
+    fn own_values(config: &Config<V>, layers: &[LayerPlan]) -> OwnValues {
+        let Some(output) = layers.len().checked_sub(1) else { return OwnValues::default() };
+        let inputs = |index: usize| layers[index].map.input_shape().iter().product::<i64>();
+        let auxiliary = i64::from(config.auxiliary_units);
+        let inverse = |index: usize| match (index == output, auxiliary) {
+            (true, 1..) => inputs(output) * (layers[output].output_units() + auxiliary + 1),
+            _ => layers[index].weight_count() + inputs(index),
+        };
+        OwnValues {
+            fixed: inputs(output) * auxiliary,
+            learned: (1..config.topmost_inverse(output)).map(inverse).sum(),
+            optimizer: Some(config.inverse_optimizer.clone()),
+        }
     }
 
     fn refusal(_: &Config<V>, lesson: &Lesson<'_>) -> Option<Problem> {
