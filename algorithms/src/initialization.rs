@@ -106,34 +106,42 @@ impl Initializer {
         }
     }
 
-    /// Draws a tensor of any shape, given the fans that its distribution may depend on.
+    /// Draws a tensor of any shape on the CPU, given the fans that its distribution may depend on, and moves it to `device`.
     pub fn tensor(self, shape: &[i64], fan_in: i64, fan_out: i64, kind: Kind, device: Device) -> Tensor {
+        self.drawn_by(Device::Cpu, shape, [fan_in, fan_out], kind).to_device(device)
+    }
+
+    /// As [`Self::weight`], but drawn by the generator of `device`: for what is drawn so often that the way there from the CPU
+    /// would take most of the time. Another device draws other values.
+    pub fn weight_drawn_by(self, device: Device, map: &dyn LinearMap, kind: Kind) -> Tensor {
+        self.drawn_by(device, &map.weight_shape(), [map.fan_in(), map.fan_out()], kind)
+    }
+
+    fn drawn_by(self, device: Device, shape: &[i64], [fan_in, fan_out]: [i64; 2], kind: Kind) -> Tensor {
         let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
-        let zeros = || Tensor::zeros(shape, (kind, Device::Cpu));
+        let zeros = || Tensor::zeros(shape, (kind, device));
         let uniform = |low: f64, high: f64| zeros().uniform_(low, high);
         let symmetric = |bound: f64| uniform(-bound, bound);
         let normal = |std: f64| zeros().normal_(0.0, std);
-        let value = match self {
+        match self {
             Self::Xavier => symmetric((6.0 / (fan_in + fan_out)).sqrt()),
             Self::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
             Self::He => symmetric((6.0 / fan_in).sqrt()),
             Self::HeNormal => normal((2.0 / fan_in).sqrt()),
             Self::FanIn => symmetric(1.0 / fan_in.sqrt()),
-            Self::Orthogonal { gain } => orthogonal(shape, kind) * gain,
+            Self::Orthogonal { gain } => orthogonal(shape, kind, device) * gain,
             Self::Uniform { low, high } => uniform(low, high),
             Self::Normal { std } => normal(std),
             Self::Zeros => zeros(),
-        };
-        value.to_device(device)
+        }
     }
 }
 
 /// A tensor whose leading dimension against the rest is a random (semi-)orthogonal matrix.
-fn orthogonal(shape: &[i64], kind: Kind) -> Tensor {
+fn orthogonal(shape: &[i64], kind: Kind, device: Device) -> Tensor {
     let rows = shape.first().copied().unwrap_or(1);
     let columns = shape.iter().skip(1).product::<i64>();
-    let gaussian =
-        Tensor::zeros([rows.max(columns), rows.min(columns)], (kind, Device::Cpu)).normal_(0.0, 1.0);
+    let gaussian = Tensor::zeros([rows.max(columns), rows.min(columns)], (kind, device)).normal_(0.0, 1.0);
     let (q, r) = Tensor::linalg_qr(&gaussian, "reduced");
     // Without the signs of R's diagonal, Q would not be uniform over the orthogonal group.
     let q = q * r.diagonal(0, 0, 1).sign();

@@ -142,7 +142,7 @@ impl Magnitudes for BatchwiseRandom {
     }
 
     fn redraw(config: &FeedbackWeights, layer: &Layer) -> Option<Tensor> {
-        Some(FixedRandom::draw(config, layer))
+        Some(config.redraw(&*layer.map, &layer.weight).abs_())
     }
 }
 

@@ -137,6 +137,11 @@ impl FeedbackWeights {
         self.initializer().weight(map, like.kind(), like.device()) * self.feedback.scale
     }
 
+    /// As [`Self::draw`], for what is drawn anew for every batch: by the generator of the device that `like` is on.
+    pub(super) fn redraw(&self, map: &dyn LinearMap, like: &Tensor) -> Tensor {
+        self.initializer().weight_drawn_by(like.device(), map, like.kind()) * self.feedback.scale
+    }
+
     /// The standard deviation of what [`Self::draw`] draws.
     pub(super) fn deviation(&self, map: &dyn LinearMap) -> f64 {
         self.initializer().weight_deviation(map) * self.feedback.scale.abs()

@@ -176,7 +176,10 @@ fn every_rule_keeps_as_many_numbers_as_it_says_beforehand() {
         ),
         ("microcircuit", json!({"top_down": "learned", "pyramidal_to_interneuron": "plastic"})),
         ("microcircuit", json!({"interneuron_to_pyramidal": "fixed"})),
-        ("microcircuit", json!({"interneuron_to_pyramidal": "fixed", "pretraining_epochs": 1})),
+        (
+            "microcircuit",
+            json!({"interneuron_to_pyramidal": "fixed", "initial_state": "random", "pretraining_epochs": 1}),
+        ),
     ];
     let defaults = registry().iter().map(|entry| (entry.name, json!({})));
     for (name, config) in defaults.chain(variants) {
@@ -184,6 +187,7 @@ fn every_rule_keeps_as_many_numbers_as_it_says_beforehand() {
         for (architecture, description) in architectures_of(entry) {
             let mut network = network(&description, SMALL_IMAGE, 4);
             let plan: Architecture = serde_json::from_value(description).unwrap();
+            assert_eq!(entry.resolve(config.clone()).err(), None, "{name}");
             let said = entry.own_values(config.clone(), &plan.plan(SMALL_IMAGE, 4).unwrap()).unwrap();
             let mut rule = rule(name, config.clone(), &mut network);
             let kept = rule.parameters();
