@@ -119,6 +119,9 @@ pub struct Published {
     pub source: String,
     /// How well we know it.
     pub firmness: Firmness,
+    /// What it was measured on, where that is so different that the two cannot be compared: it is context, no goal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_comparable: Option<String>,
 }
 
 /// Which of a run's figures a published one compares with.

@@ -461,10 +461,16 @@ pub fn published() -> Vec<Published> {
         protocol,
         source: source.to_owned(),
         firmness,
+        not_comparable: None,
     };
+    let elsewhere = Some("a larger set | of more classes".to_owned());
     vec![
         entry("bp", 1.48, None, Protocol::Selected, Firmness::Seen, "Someone et al. 2018, table 1a"),
         entry("fa", 1.85, Some(0.1), Protocol::BestOfTraining, Firmness::SecondHand, "Someone else | 2016"),
         entry("fa", 2.0, None, Protocol::Selected, Firmness::Memory, "Someone et al. 2018, table 1a"),
+        Published {
+            not_comparable: elsewhere,
+            ..entry("bp", 71.4, None, Protocol::Selected, Firmness::Seen, "Someone et al. 2018, table 2")
+        },
     ]
 }

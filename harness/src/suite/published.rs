@@ -49,6 +49,12 @@ fn read(item: &Node, labels: Labels<'_>, issues: &mut Vec<Issue>) -> Option<Entr
             .help("say where the figure is from: paper and table, or repository and file"),
         );
     }
+    if figure.not_comparable.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        issues.push(
+            Issue::new(place("not_comparable"), "the reason is empty")
+                .help("say what the figure was measured on, or leave the key out"),
+        );
+    }
     let given = if figure.test_error.is_some() { "test_error" } else { "test_accuracy" };
     Some(Entry { selector, figure, protocol_span: place("protocol"), figure_span: place(given) })
 }
@@ -103,6 +109,7 @@ pub(super) fn resolve(
                             protocol: figure.protocol,
                             source: figure.source.clone(),
                             firmness: figure.firmness,
+                            not_comparable: figure.not_comparable.clone(),
                         });
                     }
                 }

@@ -112,6 +112,9 @@ pub(super) struct PublishedEntry {
     pub source: String,
     /// How well it is known.
     pub firmness: Firmness,
+    /// What it was measured on, where that is too different to compare with ours, e.g. `ImageNet, 1000 classes, 224×224`.
+    #[serde(default)]
+    pub not_comparable: Option<String>,
 }
 
 /// One, or a list.

@@ -87,7 +87,9 @@ fn details(context: &Context<'_>, dataset: &str) -> String {
 /// What the marks at published figures mean, as far as they occur.
 fn marks<'p>(entries: impl Iterator<Item = &'p Published>) -> String {
     let (mut second_hand, mut memory, mut best) = (false, false, false);
+    let mut elsewhere: Vec<String> = Vec::new();
     for entry in entries {
+        elsewhere.extend(entry.not_comparable.as_deref().map(table::escape));
         second_hand |= entry.firmness == Firmness::SecondHand;
         memory |= entry.firmness == Firmness::Memory;
         best |= entry.protocol == Protocol::BestOfTraining;
@@ -102,6 +104,13 @@ fn marks<'p>(entries: impl Iterator<Item = &'p Published>) -> String {
     if best {
         text += " “Best of training” is the lowest test error over all epochs: the test set selected it, so it is \
                  optimistic and compares only with our column of that name.";
+    }
+    elsewhere.dedup();
+    if !elsewhere.is_empty() {
+        text += &format!(
+            " ≠ of something else, and not comparable with our figures: {}.",
+            elsewhere.join("; ").trim_end_matches('.')
+        );
     }
     text
 }
@@ -131,7 +140,8 @@ fn published_text(entry: &Published, sources: &mut Vec<String>) -> String {
         Protocol::Selected => "",
         Protocol::BestOfTraining => ", best of training",
     };
-    format!("{}{spread}{mark} [{number}]{protocol}", format::decimal(entry.test_error, 2))
+    let elsewhere = if entry.not_comparable.is_some() { "≠ " } else { "" };
+    format!("{elsewhere}{}{spread}{mark} [{number}]{protocol}", format::decimal(entry.test_error, 2))
 }
 
 /// A cell's gap to backpropagation, or why there is none.
