@@ -239,7 +239,11 @@ fn conclude(assignment: &Assignment, id: &RunId, started: Instant, trained: Resu
             }
         }
         Err(error) => {
-            let reason = format!("{error:#}");
+            let whole = format!("{error:#}");
+            let reason = without_stack(&whole);
+            if reason != whole {
+                log_line(&whole);
+            }
             let state = if is_out_of_memory(&reason) { State::OutOfMemory } else { State::Failed };
             (state, Some(reason), None)
         }
@@ -259,8 +263,15 @@ fn panic_message(cause: &(dyn std::any::Any + Send)) -> String {
     let text =
         cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("the run panicked without a message");
-    // LibTorch appends its C++ stack, which belongs in the log and not in a report.
-    text.split("\nException raised from").next().unwrap_or(text).trim().to_owned()
+    without_stack(text)
+}
+
+/// `LibTorch` appends its C++ stack to what it says, which belongs in the log and not in a report.
+fn without_stack(text: &str) -> String {
+    // Its messages come as they are, or quoted within another.
+    let ends = ["\nException raised from", "\\nException raised from", "\nframe #0", "\\nframe #0"];
+    let end = ends.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    text[..end].trim().to_owned()
 }
 
 /// Ends this process as soon as whoever holds the other end of its standard input is gone.
@@ -271,4 +282,22 @@ pub fn end_with_parent() {
         // that thread would record the fault as the run's own.
         let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_out_of_memory, without_stack};
+
+    #[test]
+    fn a_reason_is_what_libtorch_says_and_not_where_in_its_code() {
+        let said = "CUDA out of memory. Tried to allocate 96.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which \
+                    38.88 MiB is free.";
+        let stack =
+            "Exception raised from malloc at CUDACachingAllocator.cpp:1508\nframe #0: c10::Error::Error()";
+        assert_eq!(without_stack(&format!("{said}\n{stack}")), said);
+        let quoted = format!("{:?}", format!("{said}\n{stack}"));
+        assert_eq!(without_stack(&quoted), format!("\"{said}"));
+        assert_eq!(without_stack("the disk is full"), "the disk is full");
+        assert!(is_out_of_memory(said) && !is_out_of_memory("the disk is full"));
+    }
 }

@@ -16,6 +16,17 @@ use plotters::{
 const NAME: f64 = 110.0;
 const GAP: f64 = 8.0;
 const CAPTION: f64 = 22.0;
+const LINE: f64 = 17.0;
+
+/// A name on one line, or where it does not fit on two: the first as long as it can be.
+fn lines(name: &str, fits: impl Fn(&str) -> bool) -> Vec<&str> {
+    let ends = name.char_indices().filter(|(_, c)| matches!(c, '-' | '_' | '[' | ' '));
+    let ends = ends.map(|(at, c)| if c == '[' { at } else { at + c.len_utf8() });
+    match ends.filter(|end| *end > 0 && fits(&name[..*end])).last() {
+        Some(end) if !fits(name) => vec![&name[..end], &name[end..]],
+        _ => vec![name],
+    }
+}
 
 fn columns(sheets: &[SampleSheet]) -> usize {
     sheets.iter().map(|sheet| sheet.images.len()).max().unwrap_or(1).clamp(1, 10)
@@ -40,7 +51,11 @@ where
     for (index, sheet) in sheets.iter().enumerate() {
         let top = MARGIN + index as f64 * (side + CAPTION);
         let name = Label { bold: true, ..Label::new(13.0) };
-        canvas.text(&name.fit(&sheet.dataset, NAME - 8.0), (MARGIN, top + side / 2.0), name)?;
+        let lines = lines(&sheet.dataset, |line| name.fit(line, NAME - 8.0) == line);
+        for (line, text) in lines.iter().enumerate() {
+            let middle = top + side / 2.0 + LINE * (line as f64 - (lines.len() - 1) as f64 / 2.0);
+            canvas.text(&name.fit(text, NAME - 8.0), (MARGIN, middle), name)?;
+        }
         for (column, image) in sheet.images.iter().take(columns(sheets)).enumerate() {
             let left = MARGIN + NAME + column as f64 * (side + GAP);
             let size = side / image.height.max(image.width).max(1) as f64;
@@ -63,4 +78,18 @@ where
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn a_name_that_is_too_long_goes_on_two_lines() {
+        let fits = |line: &str| line.len() <= 12;
+        assert_eq!(lines("mnist", fits), ["mnist"]);
+        assert_eq!(lines("imagenette-128", fits), ["imagenette-", "128"]);
+        assert_eq!(lines("cifar10[subset.train=100]", fits), ["cifar10", "[subset.train=100]"]);
+        assert_eq!(lines("onelongwordalone", fits), ["onelongwordalone"]);
+    }
 }

@@ -1,8 +1,8 @@
 //! How each algorithm looks: the same colour, dash and marker in every figure of a report.
 //!
-//! Colours are those of Okabe and Ito (2008) without yellow, which is too pale for a line on white, and with three of
-//! Paul Tol's muted scheme behind them; they differ for readers with any common colour blindness. Dashes
-//! and markers run in cycles of other lengths, so that no two of the first 180 algorithms look the same and
+//! Colours are those of Okabe and Ito (2008) without yellow, which is too pale for a line on white, and with four of
+//! Paul Tol's muted scheme, a grey, a brown and a red behind them; the first nine differ for readers with any common colour blindness. Dashes
+//! and markers run in cycles of other lengths, so that no two of the first 260 algorithms look the same and
 //! the figures can be read in greyscale.
 
 use super::super::matrix::Matrix;
@@ -36,7 +36,7 @@ pub enum Marker {
 
 const BLACK: (u8, u8, u8) = (0x00, 0x00, 0x00);
 
-const COLORS: [(u8, u8, u8); 9] = [
+const COLORS: [(u8, u8, u8); 13] = [
     (0x00, 0x72, 0xB2),
     (0xD5, 0x5E, 0x00),
     (0x00, 0x9E, 0x73),
@@ -46,6 +46,10 @@ const COLORS: [(u8, u8, u8); 9] = [
     (0x88, 0x22, 0x55),
     (0x99, 0x99, 0x33),
     (0x33, 0x22, 0x88),
+    (0x77, 0x77, 0x77),
+    (0x7A, 0x4A, 0x1E),
+    (0xEE, 0x33, 0x77),
+    (0x11, 0x77, 0x33),
 ];
 
 const DASHES: [&[u32]; 4] = [&[7, 3], &[2, 3], &[8, 3, 2, 3], &[]];
@@ -102,7 +106,7 @@ mod tests {
 
     #[test]
     fn no_two_algorithms_look_alike() {
-        let styles: Vec<Style> = (0..180).map(nth).collect();
+        let styles: Vec<Style> = (0..260).map(nth).collect();
         for (index, style) in styles.iter().enumerate() {
             assert!(!styles[..index].contains(style), "the looks of {index} are taken");
         }
