@@ -79,7 +79,7 @@ impl Fetcher {
         for copy in &unpacked {
             hops.push(format!("folder {}: no checksum covers photos that are unpacked", copy.display()));
         }
-        hops.push(format!("cache {}: {} is not there", folder.display(), edition.tree()));
+        hops.push(format!("cache {}: the photos of {} are not there", folder.display(), edition.archive));
         let hop = Hop { set, edition, folder: &folder, tree: &tree, name: String::new(), report };
         hop.try_all(self, entry, &mut hops)?;
         if tree.is_dir() {
@@ -263,7 +263,7 @@ fn remedy(folder: &Path, set: &PhotoSet, edition: &Edition, unpacked: Option<&Pa
     let from: Vec<_> = set.mirrors.iter().map(|base| format!("{base}{archive}")).collect();
     let copy = unpacked.map_or_else(|| "FOLDER".to_owned(), |path| path.display().to_string());
     format!(
-        "Put {archive} ({bytes} bytes, MD5 {md5}) from {} into {} or into a folder that `--data` names, and run this again. \
+        "Put {archive} ({bytes} bytes, MD5 {md5}) from {} into {} or into a folder that `--data` names, and run this again.\n\
          Photos that are unpacked already cannot be verified: a suite uses them with `name: imagenet-folder` and `folder: {copy}`",
         from.join(" or "),
         folder.display()
