@@ -108,7 +108,7 @@ fn data_folders_are_looked_into_before_the_suites_and_the_cache() {
 fn every_mistake_has_its_place_and_a_remedy() {
     let (folder, root) = place();
     for (dataset, message, remedy) in [
-        ("name: mnist, size: 32", "`size` is a setting of folders of images", "`mnist` is none"),
+        ("name: mnist, size: 32", "`size` is a setting of photos", "`mnist` has none"),
         ("name: imagenet-folder", "does not say which folder", "add `folder:`"),
         (
             "name: imagenet-folder, folder: photos, classes: [ant, bea]",

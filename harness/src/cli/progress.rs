@@ -216,17 +216,13 @@ impl FetchProgress {
             Progress::Stored { file, source } => {
                 self.say(&format!("{dataset}: {file} verified, from {source}"));
             }
+            Progress::Unpacking { archive, done, total } => {
+                self.images(&format!("unpacking {archive}"), done, total);
+            }
             Progress::Images { done, total, skipped } => {
-                if !self.is_terminal {
-                    return;
-                }
-                if self.bar.is_hidden() {
-                    self.bar = ProgressBar::new(total as u64);
-                    self.bar.set_style(style("  {msg} {bar:30} {pos}/{len} images {per_sec} {eta}"));
-                }
                 let unreadable = if skipped > 0 { format!(", {skipped} unreadable") } else { String::new() };
-                self.bar.set_message(format!("packing {dataset}{unreadable}"));
-                self.bar.set_position(done as u64);
+                let message = format!("packing {dataset}{unreadable}");
+                self.images(&message, done, total);
             }
             Progress::Packed { images, skipped, path } => {
                 let mut text = format!("{dataset}: {} packed in {}", count(images, "image"), path.display());
@@ -239,6 +235,22 @@ impl FetchProgress {
                 self.say(&text);
             }
         }
+    }
+
+    /// So many images of so many, on a terminal only.
+    fn images(&mut self, message: &str, done: usize, total: usize) {
+        const IMAGES: &str = "  {msg} {bar:30} {pos}/{len} images {per_sec} {eta}";
+        if !self.is_terminal {
+            return;
+        }
+        // The bar of a download before it counts bytes.
+        if self.bar.is_hidden() || self.bar.length() != Some(total as u64) {
+            self.bar.finish_and_clear();
+            self.bar = ProgressBar::new(total as u64);
+            self.bar.set_style(style(IMAGES));
+        }
+        self.bar.set_message(message.to_owned());
+        self.bar.set_position(done as u64);
     }
 
     fn say(&mut self, text: &str) {

@@ -98,7 +98,10 @@ fn photo_sheet(spec: &DatasetSpec, root: &DataRoot) -> Option<SampleSheet> {
         Some(Image { channels: 3, height: side, width: side, pixels: pack.row(row).to_vec() })
     };
     Some(SampleSheet {
-        dataset: spec.folder.clone().unwrap_or_else(|| spec.name.clone()),
+        dataset: spec.folder.clone().unwrap_or_else(|| {
+            let edition = spec.edition.as_ref().map(|edition| format!(" {edition}"));
+            format!("{}{}", spec.name, edition.unwrap_or_default())
+        }),
         classes: pack.header.classes.clone(),
         images: (0..pack.header.classes.len()).map(image).collect::<Option<_>>()?,
     })

@@ -7,7 +7,7 @@ use super::{
     suite::{Selected, SuiteArguments, quoted},
 };
 use crate::{
-    data::{self, DataRoot, Fetcher, Places, images},
+    data::{self, DataRoot, Fetcher, Places},
     device,
     engine::memory,
     engine::{
@@ -324,14 +324,14 @@ fn fetch(runs: &[&PlannedRun], folder: Option<PathBuf>, beside: Option<PathBuf>)
     let root = DataRoot::from_env(folder)?;
     let datasets = || runs.iter().map(|run| &run.spec.dataset);
     let places = Places { beside, root: Some(root.clone()) };
+    let fetcher = Fetcher::new(root);
     let mut packed = BTreeSet::new();
     for spec in datasets().filter(|spec| spec.is_images()) {
         if packed.insert((&spec.content, spec.size, format!("{:?}", spec.fit))) {
             let mut progress = FetchProgress::new(spec.folder.as_ref().unwrap_or(&spec.name));
-            images::ensure(spec, &places, &root, &mut |step| progress.step(step))?;
+            fetcher.pack(spec, &places, &mut |step| progress.step(step))?;
         }
     }
-    let fetcher = Fetcher::new(root);
     let names: BTreeSet<&str> = datasets().map(|spec| spec.name.as_str()).collect();
     for name in names {
         let mut progress = FetchProgress::new(name);

@@ -24,6 +24,8 @@ use super::{
 
 /// How the names of temporary folders begin in which packages are unpacked.
 pub const PACKAGE_PREFIX: &str = ".package-";
+/// How the names of temporary folders begin in which archives of photos are unpacked.
+pub const UNPACK_PREFIX: &str = ".unpack-";
 
 /// Why `bytes` are not the content of `file`; `None` if they are.
 pub fn mismatch(file: &FileEntry, bytes: &[u8]) -> Option<String> {
@@ -87,15 +89,19 @@ pub fn install(folder: &Path, file: &FileEntry, bytes: &[u8]) -> Result<PathBuf,
     Ok(path)
 }
 
-/// Removes what processes that were killed left half-done in `folder`, if nothing has touched it for an hour.
+/// Removes what processes that were killed left half-done in `folder`, if nothing has touched it for an hour; photos that
+/// were being unpacked for a day, since that takes long where a disk is slow and does not show in the folder's time.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours = name.starts_with(PACKAGE_PREFIX) || (name.starts_with('.') && name.ends_with(".tmp"));
+        let photos = name.starts_with(UNPACK_PREFIX);
+        let ours =
+            photos || name.starts_with(PACKAGE_PREFIX) || (name.starts_with('.') && name.ends_with(".tmp"));
+        let patience = Duration::from_hours(if photos { 24 } else { 1 });
         let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
-        if ours && age.is_some_and(|age| age > Duration::from_hours(1)) {
+        if ours && age.is_some_and(|age| age > patience) {
             // Whatever cannot be removed is only in the way of disk space.
             let _ = if entry.path().is_dir() {
                 fs::remove_dir_all(entry.path())

@@ -131,8 +131,8 @@ pub fn decode(entry: &DatasetEntry, root: &DataRoot) -> Result<Samples, DataErro
     let samples = match &entry.content {
         Content::Embedded { file, decode } => decode().map_err(|error| error.in_file(file))?,
         Content::Computed(compute) => compute(),
-        Content::Folder => {
-            let message = "it is a folder of images, which `load` opens".to_owned();
+        Content::Photos(_) | Content::Folder => {
+            let message = "it is photos, which `load` opens once they are packed".to_owned();
             return Err(DataError::Inconsistent { dataset: entry.name.to_owned(), message });
         }
         Content::Files(set) => {

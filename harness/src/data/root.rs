@@ -58,6 +58,7 @@ impl DataRoot {
         let Some(folder) = &self.folder else { return Vec::new() };
         let aliases: &[&str] = match &entry.content {
             Content::Embedded { .. } | Content::Computed(_) | Content::Folder => return Vec::new(),
+            Content::Photos(_) => &[],
             Content::Files(set) => set.folders,
         };
         let inside = [entry.name].into_iter().chain(aliases.iter().copied()).map(|name| folder.join(name));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
     /// Name in the catalog (`apical datasets list`): `digits`, `mnist`, `fashion-mnist`, `cifar10`,
-    /// `sacramento-teacher`, or `imagenet-folder`.
+    /// `sacramento-teacher`, `imagenette`, `tiny-imagenet`, or `imagenet-folder`.
     pub name: String,
     /// How many training samples to hold out for validation, stratified by class.
     #[serde(default)]
@@ -32,6 +32,9 @@ pub struct DatasetSpec {
     /// alone. Looked for in `--data`, beside the suite and in the cache. No part of a run's identity: `content` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// Of `imagenette`: which of its archives, `160px` (default), `320px` or `full`, by the photos' short side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
     /// Side to which images are brought; 64 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 4, max = 1024))]
@@ -39,7 +42,7 @@ pub struct DatasetSpec {
     /// How images become square; `crop` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
-    /// The classes to use, by the names of their folders; all by default.
+    /// The classes to use, by the names of their folders, or of a set with a name in words too; all by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
     /// Use the first so many classes in the order of their names.
@@ -58,7 +61,8 @@ pub struct DatasetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub skip_limit: Option<f64>,
-    /// Digest of the chosen images' names and sizes; filled in where it is not given, and checked where it is.
+    /// Of `imagenet-folder`: digest of the chosen images' names and sizes; filled in where it is not given, and checked where
+    /// it is. Of sets with a name it is made of the archive's checksum and what is chosen, and always filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
@@ -72,15 +76,16 @@ impl DatasetSpec {
         super::catalog::find(&self.name).is_ok_and(super::DatasetEntry::is_regression)
     }
 
-    /// Whether it is a folder of images.
+    /// Whether it is photos, of a folder or of a set with a name.
     pub fn is_images(&self) -> bool {
         super::catalog::find(&self.name).is_ok_and(super::DatasetEntry::is_images)
     }
 
-    /// The settings given that only folders of images have.
+    /// The settings given that only photos have.
     pub fn image_settings(&self) -> Vec<&'static str> {
         let given = [
             ("folder", self.folder.is_some()),
+            ("edition", self.edition.is_some()),
             ("size", self.size.is_some()),
             ("fit", self.fit.is_some()),
             ("classes", self.classes.is_some()),
@@ -103,6 +108,7 @@ impl DatasetSpec {
             normalization: Normalization::default(),
             augment: Vec::new(),
             folder: None,
+            edition: None,
             size: None,
             fit: None,
             classes: None,

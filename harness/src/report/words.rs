@@ -26,7 +26,7 @@ fn name(value: &impl Serialize) -> String {
     }
 }
 
-/// Which photos, of a folder of them, and how they were brought to one size.
+/// Which photos, and how they were brought to one size.
 fn photos(spec: &DatasetSpec) -> Option<String> {
     let (content, size) = (spec.content.as_ref()?, spec.size?);
     let fit = match spec.fit.unwrap_or_default() {
@@ -38,7 +38,10 @@ fn photos(spec: &DatasetSpec) -> Option<String> {
         spec.images_per_class.map(|most| format!(", at most {} for training each", count(most as u64)));
     let share = spec.test_share.map(|share| format!(", a share of {share} of each held out as test set"));
     let (limit, share) = (limit.unwrap_or_default(), share.unwrap_or_default());
-    Some(format!("{classes} classes of photos{limit}{share}, {size}×{size} ({fit}), content {content}"))
+    let edition = spec.edition.as_ref().map(|edition| format!(", edition {edition}")).unwrap_or_default();
+    Some(format!(
+        "{classes} classes of photos{edition}{limit}{share}, {size}×{size} ({fit}), content {content}"
+    ))
 }
 
 /// The data of a run.

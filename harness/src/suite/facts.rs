@@ -2,7 +2,7 @@
 
 use crate::data::{
     CATALOG, DatasetSpec, Normalization,
-    images::{self, Listing, ListingError, Places},
+    images::{self, Counts, ListingError, Places},
 };
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub(super) fn facts(name: &str) -> Option<Facts> {
     })
 }
 
-/// What folders of images hold, looked up once each: a suite comes back to the same folder for every combination.
+/// What the photos that a suite asks for are, looked up once each: a suite comes back to the same folder for every combination.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     places: Places,
@@ -65,7 +65,7 @@ impl Folders {
         Self { places, known: BTreeMap::new() }
     }
 
-    /// The complete description of a folder of images, and the facts about it. `general` are those of all folders.
+    /// The complete description of photos, and the facts about them. `general` are those of the catalog's entry.
     pub fn facts(
         &mut self,
         spec: &DatasetSpec,
@@ -74,16 +74,10 @@ impl Folders {
         let key = serde_json::to_string(spec).unwrap_or_default();
         let places = &self.places;
         let known = self.known.entry(key).or_insert_with(|| {
-            let (spec, listing) = images::resolve(spec, places)?;
+            let (spec, Counts { classes, train, test }) = images::describe(spec, places)?;
             let side = i64::from(images::source::size(&spec));
-            let Listing { classes, train, test, .. } = listing;
-            let facts = Facts {
-                shape: [general.shape[0], side, side],
-                classes: classes.len() as i64,
-                train: train.len(),
-                test: test.len(),
-                ..general
-            };
+            let shape = [general.shape[0], side, side];
+            let facts = Facts { shape, classes: classes as i64, train, test, ..general };
             Ok((spec, facts))
         });
         known.clone()

@@ -7,7 +7,7 @@ use super::{
     walk::{AxisValue, Variant},
 };
 use crate::{
-    data::{Augmenter, DatasetSpec, Normalization},
+    data::{Augmenter, CATALOG, DatasetSpec, Normalization},
     plan::Engine,
     spec::{AlgorithmSpec, Training},
 };
@@ -87,8 +87,11 @@ pub(super) fn datasets(
             }
         } else if let Some(key) = part.value.image_settings().first() {
             issues.push(
-                Issue::new(part.place(key), format!("`{key}` is a setting of folders of images"))
-                    .help(format!("`{}` is none: leave it out, or use `imagenet-folder`", part.value.name)),
+                Issue::new(part.place(key), format!("`{key}` is a setting of photos")).help(format!(
+                    "`{}` has none: leave it out, or use {}",
+                    part.value.name,
+                    photos()
+                )),
             );
             return None;
         }
@@ -96,6 +99,12 @@ pub(super) fn datasets(
         Some((part, facts))
     };
     decode(variants, at, &mut Vec::new()).into_iter().filter_map(known).collect()
+}
+
+/// The names of all datasets of photos.
+fn photos() -> String {
+    let names = CATALOG.iter().filter(|entry| entry.is_images()).map(|entry| format!("`{}`", entry.name));
+    names.collect::<Vec<_>>().join(" or ")
 }
 
 fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) {

@@ -7,23 +7,37 @@ mod cifar10;
 mod digits;
 mod fashion_mnist;
 mod imagenet_folder;
+mod imagenette;
 mod mnist;
+mod photo_set;
 mod sacramento_teacher;
+mod tiny_imagenet;
 
 pub use cifar10::CIFAR10;
 pub use digits::DIGITS;
 pub use fashion_mnist::FASHION_MNIST;
 pub use imagenet_folder::IMAGENET_FOLDER;
+pub use imagenette::IMAGENETTE;
 pub use mnist::MNIST;
+pub use photo_set::{ArchiveFormat, Edition, PhotoClass, PhotoSet};
 pub use sacramento_teacher::SACRAMENTO_TEACHER;
+pub use tiny_imagenet::TINY_IMAGENET;
 
 use std::path::Path;
 
 use super::error::{DataError, FormatError};
 
 /// Every data set, in the order `apical datasets list` shows them.
-pub static CATALOG: &[&DatasetEntry] =
-    &[&DIGITS, &MNIST, &FASHION_MNIST, &CIFAR10, &SACRAMENTO_TEACHER, &IMAGENET_FOLDER];
+pub static CATALOG: &[&DatasetEntry] = &[
+    &DIGITS,
+    &MNIST,
+    &FASHION_MNIST,
+    &CIFAR10,
+    &SACRAMENTO_TEACHER,
+    &IMAGENETTE,
+    &TINY_IMAGENET,
+    &IMAGENET_FOLDER,
+];
 
 /// The entry called `name`, or an error that lists the names there are and the nearest one.
 pub fn find(name: &str) -> Result<&'static DatasetEntry, DataError> {
@@ -93,6 +107,8 @@ pub enum Content {
     Computed(fn() -> Samples),
     /// In files of fixed content.
     Files(FileSet),
+    /// In an archive of photos, which are packed at the size that a suite asks for.
+    Photos(PhotoSet),
     /// In a folder of images that a suite names.
     Folder,
 }
@@ -209,14 +225,22 @@ impl DatasetEntry {
     /// The canonical files; none for an embedded data set.
     pub fn files(&self) -> &'static [FileEntry] {
         match &self.content {
-            Content::Embedded { .. } | Content::Computed(_) | Content::Folder => &[],
+            Content::Embedded { .. } | Content::Computed(_) | Content::Photos(_) | Content::Folder => &[],
             Content::Files(set) => set.files,
         }
     }
 
-    /// Whether it is a folder of images, which is known only when a suite names one.
+    /// Whether it is photos that are packed at the size that a suite asks for: a folder of them, or a set with a name.
     pub fn is_images(&self) -> bool {
-        matches!(self.content, Content::Folder)
+        matches!(self.content, Content::Photos(_) | Content::Folder)
+    }
+
+    /// Its archives and classes, where it is a set of photos that has a name.
+    pub fn photos(&self) -> Option<&PhotoSet> {
+        match &self.content {
+            Content::Photos(set) => Some(set),
+            _ => None,
+        }
     }
 
     /// Whether there are values to learn instead of a class.
@@ -254,6 +278,25 @@ mod tests {
     }
 
     #[test]
+    fn every_set_of_photos_is_complete() {
+        for entry in CATALOG {
+            let Some(set) = entry.photos() else { continue };
+            assert_eq!(set.sizes(), [entry.train_size, entry.test_size], "{}", entry.name);
+            assert!(set.classes.is_sorted_by(|a, b| a.folder < b.folder), "{}", entry.name);
+            let names: std::collections::BTreeSet<_> =
+                set.classes.iter().map(|class| class.name.to_lowercase()).collect();
+            assert_eq!(names.len(), set.classes.len(), "{}: two classes of one name", entry.name);
+            assert!(set.mirrors.iter().all(|url| url.ends_with('/')));
+            for edition in set.editions {
+                assert_eq!(edition.md5.len(), 32, "{}", edition.archive);
+                assert!(edition.md5.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+                assert!(edition.folder.ends_with('/') && edition.max_unpacked > edition.bytes);
+                assert!(set.editions.len() == 1 || !edition.name.is_empty(), "{}", edition.archive);
+            }
+        }
+    }
+
+    #[test]
     fn a_misspelt_name_gets_the_nearest_one() {
         let message = find("fashion_mnist").unwrap_err().to_string();
         assert!(message.ends_with("did you mean `fashion-mnist`?"), "{message}");
@@ -261,7 +304,7 @@ mod tests {
         assert!(message.ends_with("did you mean `cifar10`?"), "{message}");
         let message = find("svhn").unwrap_err().to_string();
         assert!(
-            message.contains("digits, mnist, fashion-mnist, cifar10, sacramento-teacher, imagenet-folder")
+            message.contains("digits, mnist, fashion-mnist, cifar10, sacramento-teacher, imagenette, tiny-imagenet, imagenet-folder")
                 && !message.contains("did you")
         );
     }

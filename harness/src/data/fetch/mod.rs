@@ -5,10 +5,13 @@
 //! cache only if its SHA-256 is right.
 
 pub mod archive;
+mod attempt;
 pub mod http;
 pub mod package;
 pub mod part;
+mod photos;
 pub mod progress;
+mod unpack;
 
 use std::{
     fs::File,
@@ -25,6 +28,7 @@ use super::{
     error::DataError,
     root::DataRoot,
 };
+use attempt::{Failure, Recipient, Refusal};
 use http::{Http, HttpOptions};
 use part::Part;
 pub use progress::Progress;
@@ -44,14 +48,6 @@ pub struct Fetcher {
     pub npm: PathBuf,
     /// How long to wait for another process that fetches the same data set before fetching beside it.
     pub patience: Duration,
-}
-
-/// Why a source did not do.
-enum Failure {
-    /// The next source may do better: the reason in one line.
-    Source(String),
-    /// Nor can any other source help.
-    Hopeless(DataError),
 }
 
 type Report<'a> = &'a mut dyn FnMut(Progress);
@@ -214,14 +210,15 @@ impl Hop<'_> {
                     let path = folder.join(download.path);
                     let packed = File::open(&path)
                         .map_err(|error| Failure::Source(format!("{}: {error}", download.path)))?;
-                    self.unpack(packed, download).map_err(|refusal| refusal.into_failure(download))?;
+                    self.unpack(packed, download).map_err(|refusal| refusal.into_failure(download.path))?;
                 }
                 Ok(())
             }
             Source::Host(base) => {
                 let http = Http::new(self.fetcher.http.clone()).map_err(Failure::Source)?;
                 for download in self.wanted() {
-                    self.download(&http, base, download)?;
+                    let wanted = attempt::Wanted { base, path: download.path, max_bytes: download.max_bytes };
+                    attempt::download(&http, self.folder, wanted, &mut Unpacking { hop: self, download })?;
                 }
                 Ok(())
             }
@@ -243,53 +240,6 @@ impl Hop<'_> {
     fn wanted(&self) -> Vec<Download> {
         let holds = |download: &&Download| self.missing.iter().any(|file| download.packing.yields(file.name));
         self.set.downloads.iter().filter(holds).copied().collect()
-    }
-
-    fn download(&mut self, http: &Http, base: &str, download: Download) -> Result<(), Failure> {
-        let unwritable = |source: io::Error| {
-            Failure::Hopeless(DataError::CacheNotWritable { path: self.folder.to_owned(), source })
-        };
-        let mut part = Part::claim(self.folder, download.path).map_err(unwritable)?;
-        let url = format!("{base}{}", download.path);
-        let mut resumed = !part.is_empty();
-        let mut second_chance = true;
-        loop {
-            if let Err(reason) = http.download(&url, &mut part, download.max_bytes, self.report) {
-                part.leave();
-                return Err(Failure::Source(reason));
-            }
-            let packed = part.reader().map_err(|error| Failure::Source(error.to_string()))?;
-            let reason = match self.unpack(packed, download) {
-                Ok(()) => {
-                    part.remove();
-                    return Ok(());
-                }
-                Err(Refusal::Hopeless(error)) => {
-                    part.leave();
-                    return Err(Failure::Hopeless(error));
-                }
-                Err(Refusal::Content { reason, truncated }) => {
-                    // What an earlier process left may not continue as this host does; a host that does not say how
-                    // long the file is may have broken off unnoticed. Either deserves one more attempt.
-                    let again = second_chance && (resumed || truncated);
-                    if again && (!truncated || resumed) {
-                        part.clear().map_err(|error| Failure::Source(error.to_string()))?;
-                    }
-                    if again {
-                        (second_chance, resumed) = (false, false);
-                        let (file, wait) = (download.path.to_owned(), Duration::ZERO);
-                        (self.report)(Progress::Retrying { file, reason, wait });
-                        continue;
-                    }
-                    reason
-                }
-            };
-            match cache::set_aside(part.path(), None) {
-                Ok(Some(aside)) => (self.report)(Progress::Rejected { aside, reason: reason.clone() }),
-                Ok(None) | Err(_) => part.remove(),
-            }
-            return Err(Failure::Source(format!("{}: {reason}", download.path)));
-        }
     }
 
     /// Stores the missing files that `packed` holds.
@@ -341,38 +291,20 @@ impl Hop<'_> {
     }
 }
 
-/// Why what a source gave is not stored.
-enum Refusal {
-    /// It is not the right content.
-    Content {
-        /// In what way, in one line.
-        reason: String,
-        /// Whether it looks like the beginning of the right content.
-        truncated: bool,
-    },
-    /// The cache cannot be written.
-    Hopeless(DataError),
+/// A download of a hop, whose files are stored when it is whole.
+struct Unpacking<'h, 'a> {
+    hop: &'h mut Hop<'a>,
+    download: Download,
 }
 
-impl Refusal {
-    fn unreadable(error: &io::Error) -> Self {
-        let truncated = error.kind() == io::ErrorKind::UnexpectedEof;
-        let reason = if truncated { "it ends too early".to_owned() } else { error.to_string() };
-        Self::Content { reason, truncated }
+impl Recipient for Unpacking<'_, '_> {
+    fn report(&mut self, step: Progress) {
+        (self.hop.report)(step);
     }
 
-    fn into_failure(self, download: Download) -> Failure {
-        match self {
-            Self::Content { reason, .. } => Failure::Source(format!("{}: {reason}", download.path)),
-            Self::Hopeless(error) => Failure::Hopeless(error),
-        }
-    }
-
-    fn without_download(self) -> Failure {
-        match self {
-            Self::Content { reason, .. } => Failure::Source(reason),
-            Self::Hopeless(error) => Failure::Hopeless(error),
-        }
+    fn accept(&mut self, part: &Part) -> Result<(), Refusal> {
+        let packed = part.reader().map_err(|error| Refusal::unreadable(&error))?;
+        self.hop.unpack(packed, self.download)
     }
 }
 

@@ -53,6 +53,15 @@ pub enum Progress {
         /// The source in words.
         source: String,
     },
+    /// The photos of an archive are being unpacked.
+    Unpacking {
+        /// The archive's name.
+        archive: String,
+        /// Files unpacked so far.
+        done: usize,
+        /// Files that there should be, in all.
+        total: usize,
+    },
     /// Images of a folder are being packed.
     Images {
         /// Images decoded or skipped.

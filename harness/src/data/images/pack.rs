@@ -51,7 +51,7 @@ const NAMED: usize = 20;
 pub struct Header {
     /// [`PACK_FORMAT`].
     pub format: u32,
-    /// Digest of the images' listing.
+    /// Digest that stands for the images: of their listing, or of the archive they come from and what was chosen.
     pub content: String,
     /// Side of an image.
     pub size: u32,
@@ -173,7 +173,16 @@ pub struct Builder {
 impl Builder {
     /// Opens the packed file of `listing`, after building it where it is not there or damaged.
     pub fn ensure(&self, listing: &Listing, report: &mut dyn FnMut(Step)) -> Result<Pack, PackError> {
-        let content = listing.content();
+        self.ensure_as(listing, listing.content(), report)
+    }
+
+    /// As [`Builder::ensure`], of images for which the digest `content` stands.
+    pub fn ensure_as(
+        &self,
+        listing: &Listing,
+        content: String,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<Pack, PackError> {
         let path = self.folder.join(file_name(&content, self.size, self.fit));
         let check = |pack: Pack| {
             self.check_skipped(listing, &pack.header.skipped)?;

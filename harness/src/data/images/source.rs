@@ -1,4 +1,4 @@
-//! From what a suite says of a folder of images to the packed file, and from that to tensors.
+//! From what a suite says of photos to the packed file, and from that to tensors.
 //!
 //! A suite is read where the folder is; there its description is completed ([`resolve`]) with the digest of what
 //! was chosen. From then on the digest stands for the data: the packed file is found by it, and a run needs nothing else.
@@ -9,11 +9,13 @@ use tch::{Device, TchError, Tensor};
 
 use super::{
     map::Pack,
+    named,
     pack::{Builder, PackError, Step, file_name},
     tree::{self, Choice, Listing, ListingError},
 };
 use crate::data::{
     augment::Augmenter,
+    catalog,
     dataset::{Dataset, Split},
     error::DataError,
     fetch::Progress,
@@ -24,7 +26,7 @@ use crate::data::{
     split,
 };
 
-const SIZE: u32 = 64;
+pub(super) const SIZE: u32 = 64;
 const TEST_SHARE: f64 = 0.2;
 const SKIP_LIMIT: f64 = 0.01;
 
@@ -71,8 +73,37 @@ impl Places {
     }
 }
 
+/// How many classes and images a description chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Classes.
+    pub classes: usize,
+    /// Images to train on, those to hold out included.
+    pub train: usize,
+    /// Images to test on.
+    pub test: usize,
+}
+
+/// Completes the description of photos, and counts them. A folder is looked at; of a set with a name, nothing needs to be here.
+pub fn describe(spec: &DatasetSpec, places: &Places) -> Result<(DatasetSpec, Counts), ListingError> {
+    let entry = catalog::find(&spec.name).ok();
+    if let Some((entry, set)) = entry.and_then(|entry| Some((entry, entry.photos()?))) {
+        return named::complete(entry, set, spec);
+    }
+    let (spec, listing) = resolve(spec, places)?;
+    let Listing { classes, train, test, .. } = listing;
+    Ok((spec, Counts { classes: classes.len(), train: train.len(), test: test.len() }))
+}
+
 /// Completes the description of a folder of images: defaults, classes and the digest of what is there.
 pub fn resolve(spec: &DatasetSpec, places: &Places) -> Result<(DatasetSpec, Listing), ListingError> {
+    if spec.edition.is_some() {
+        return Err(ListingError {
+            key: "edition",
+            message: format!("`{}` has no editions: `folder` says which photos", spec.name),
+            remedy: "leave it out, or use a set with a name, as `imagenette`".to_owned(),
+        });
+    }
     let Some(folder) = &spec.folder else {
         return Err(ListingError {
             key: "name",
@@ -122,28 +153,37 @@ pub fn size(spec: &DatasetSpec) -> u32 {
     spec.size.unwrap_or(SIZE)
 }
 
-/// Makes sure that the images of a complete description are packed.
+/// Makes sure that the images of a complete description of a folder are packed.
 pub fn ensure(
     spec: &DatasetSpec,
     places: &Places,
     root: &DataRoot,
     report: &mut dyn FnMut(Progress),
 ) -> Result<(), DataError> {
-    let builder = Builder {
-        folder: root.packs(),
-        size: size(spec),
-        fit: spec.fit.unwrap_or_default(),
-        skip_limit: spec.skip_limit.unwrap_or(SKIP_LIMIT),
-        patience: Duration::from_hours(12),
-    };
     // Whoever has the packed file needs the folder no more.
-    if open(spec, root).is_ok_and(|pack| builder.tolerates(&pack.header)) {
+    if is_packed(spec, root) {
         return Ok(());
     }
     let refused = |source| DataError::Listing { dataset: spec.name.clone(), source };
     let (_, listing) = resolve(spec, places).map_err(refused)?;
+    build(spec, &listing, root, report)
+}
+
+/// Whether the images of a complete description are packed, and no more of them unreadable than it allows.
+pub fn is_packed(spec: &DatasetSpec, root: &DataRoot) -> bool {
+    open(spec, root).is_ok_and(|pack| builder(spec, root).tolerates(&pack.header))
+}
+
+/// Packs the images of a complete description, which are those of `listing`, where no one has yet.
+pub fn build(
+    spec: &DatasetSpec,
+    listing: &Listing,
+    root: &DataRoot,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), DataError> {
+    let content = spec.content.clone().unwrap_or_else(|| listing.content());
     let mut built = false;
-    let pack = builder.ensure(&listing, &mut |step| {
+    let pack = builder(spec, root).ensure_as(listing, content, &mut |step| {
         built = true;
         report(match step {
             Step::Waiting => Progress::Waiting,
@@ -156,6 +196,16 @@ pub fn ensure(
         report(Progress::Packed { images: pack.labels.len(), skipped, path: pack.path().to_owned() });
     }
     Ok(())
+}
+
+fn builder(spec: &DatasetSpec, root: &DataRoot) -> Builder {
+    Builder {
+        folder: root.packs(),
+        size: size(spec),
+        fit: spec.fit.unwrap_or_default(),
+        skip_limit: spec.skip_limit.unwrap_or(SKIP_LIMIT),
+        patience: Duration::from_hours(12),
+    }
 }
 
 /// Opens the packed images of a complete description.

@@ -22,13 +22,13 @@ use super::super::random::{shuffle, stream};
 use crate::digest::hexadecimal;
 
 /// Hexadecimal digits of a listing's digest.
-const DIGITS: usize = 32;
+pub(super) const DIGITS: usize = 32;
 /// Labels are stored in 16 bits.
 const MAX_CLASSES: usize = 1 << 16;
 /// Folders of images to test on, where there is a folder `train`; the first that is there counts.
 const TEST_FOLDERS: [&str; 3] = ["val", "validation", "test"];
 /// Labels of the flat folder `val/images` of Tiny ImageNet: file, class and a box, separated by tabs.
-const ANNOTATIONS: &str = "val_annotations.txt";
+pub(in crate::data) const ANNOTATIONS: &str = "val_annotations.txt";
 
 /// Which of the images in a folder a data set consists of.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,7 @@ pub struct ListingError {
 }
 
 impl ListingError {
-    fn new(key: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(key: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { key, message: message.into(), remedy: remedy.into() }
     }
 }
@@ -369,7 +369,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ListingError {
     )
 }
 
-fn has_image_name(path: &Path) -> bool {
+/// Whether a file is named as an image.
+pub(in crate::data) fn has_image_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }

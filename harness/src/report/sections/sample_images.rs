@@ -5,6 +5,8 @@ use super::super::{
     plot::{self, Figure},
     table::code,
 };
+use crate::data;
+use std::collections::BTreeSet;
 
 pub(super) const FIGURE: &str = "samples";
 
@@ -34,8 +36,13 @@ pub(super) fn render(context: &Context<'_>) -> Content {
         content.say(&figure.markdown());
         return content;
     }
-    let commands: Vec<String> =
-        names.iter().map(|name| code(&format!("apical datasets fetch {name}"))).collect();
+    // Photos come out of the packed file, which the first run of a suite makes.
+    let command = |name: &&str| match data::find(name) {
+        Ok(entry) if entry.is_images() => code("apical run"),
+        _ => code(&format!("apical datasets fetch {name}")),
+    };
+    let commands: BTreeSet<String> = names.iter().map(command).collect();
+    let commands: Vec<String> = commands.into_iter().collect();
     Content::text(format!(
         "The data was not at hand when this report was written, so there are no sample images; {} gets it.\n",
         super::super::format::list(&commands)
@@ -43,7 +50,7 @@ pub(super) fn render(context: &Context<'_>) -> Content {
 }
 
 /// Names of the datasets of images.
-fn dataset_names<'r>(context: &Context<'r>) -> std::collections::BTreeSet<&'r str> {
+fn dataset_names<'r>(context: &Context<'r>) -> BTreeSet<&'r str> {
     let specs = context.results.runs.iter().map(|run| &run.planned.spec.dataset);
     specs.filter(|spec| !spec.is_regression()).map(|spec| spec.name.as_str()).collect()
 }
