@@ -74,10 +74,12 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The names of all variants.
+    /// The names of all variants, each once: some can be written either way.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let tagged = self.tagged.iter().map(|(name, _)| name.as_str());
-        tagged.chain(self.words.iter().map(String::as_str))
+        let tagged = || self.tagged.iter().map(|(name, _)| name.as_str());
+        let plain =
+            self.words.iter().map(String::as_str).filter(move |word| tagged().all(|name| name != *word));
+        tagged().chain(plain)
     }
 }
 

@@ -147,9 +147,8 @@ impl Drawn for Windows {
         let part = |ends: &Tensor| ends.f_narrow(0, start, batch);
         let rows = places(&part(&self.rows)?, height)?.f_to_kind(kind)?.f_unsqueeze(2)?;
         let columns = places(&part(&self.columns)?, width)?.f_to_kind(kind)?.f_unsqueeze(1)?;
-        let grid = [columns, rows].map(|places| places.f_expand([batch, height, width], false));
-        let [columns, rows] = grid;
-        let grid = Tensor::f_stack(&[columns?, rows?], 3)?;
+        let spread = |places: &Tensor| places.f_expand([batch, height, width], false);
+        let grid = Tensor::f_stack(&[spread(&columns)?, spread(&rows)?], 3)?;
         let (bilinear, border) = (0, 1);
         let mut seen = images.f_to_kind(kind)?.f_grid_sampler(&grid, bilinear, border, false)?;
         // Weights sum to 1 but for rounding, and there are rules that take inputs for probabilities.
