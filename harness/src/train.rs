@@ -278,7 +278,7 @@ impl<'a> Training<'a> {
     fn batches(&self, pass: &str, index: usize) -> Result<Batches<'a>> {
         let Dataset { train, normalizer, augmenter, .. } = self.dataset;
         let order = data::epoch_order(train.len(), self.streams.seed(&format!("data order{pass}"), index));
-        let augmentation = (*augmenter, self.streams.seed(&format!("augmentation{pass}"), index));
+        let augmentation = (augmenter, self.streams.seed(&format!("augmentation{pass}"), index));
         let batch_size = self.spec.training.batch_size as usize;
         Ok(Batches::training(train, &order, batch_size, normalizer, augmentation, self.kind)?)
     }

@@ -1,7 +1,10 @@
 //! What is registered is documented, and what the documents name is there.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use apical::{data::CATALOG, suite};
+use apical::{
+    data::{Augmentation, CATALOG},
+    suite,
+};
 use apical_algorithms::{architecture::Architecture, rule};
 use std::{
     collections::BTreeSet,
@@ -31,7 +34,7 @@ fn architectures() -> Vec<String> {
 }
 
 #[test]
-fn every_rule_architecture_and_dataset_is_documented() {
+fn every_rule_architecture_dataset_and_augmentation_is_documented() {
     let (readme, algorithms) = (code_spans(&read("README.md")), read("docs/algorithms.md"));
     let headings: Vec<&str> = algorithms.lines().filter(|line| line.starts_with("## ")).collect();
     for entry in rule::registry() {
@@ -55,6 +58,12 @@ fn every_rule_architecture_and_dataset_is_documented() {
     }
     for entry in CATALOG {
         assert!(readme.contains(entry.name), "README.md does not list the dataset `{}`", entry.name);
+    }
+    let suites = code_spans(&read("docs/suite-format.md"));
+    let augmentations = schemars::schema_for!(Augmentation).to_value();
+    for option in augmentations["oneOf"].as_array().unwrap() {
+        let name = option["const"].as_str().or(option["required"][0].as_str()).unwrap();
+        assert!(suites.contains(name), "docs/suite-format.md lacks the augmentation `{name}`");
     }
 }
 

@@ -125,6 +125,27 @@ fn a_list_where_a_list_belongs_is_no_axis() {
 }
 
 #[test]
+fn settings_of_an_augmentation_are_axes_like_others_and_its_defaults_change_no_id() {
+    let of = |augment: &str| plan(&[("datasets", &format!("{{digits: {{augment: {augment}}}}}"))]);
+    let labels = |augment: &str| -> Vec<String> {
+        of(augment).runs.iter().map(|run| run.cell.dataset.clone()).step_by(2).collect()
+    };
+    assert_eq!(
+        labels("[{crop: {padding: [2, 3]}}, flip]"),
+        ["digits[augment.0.crop.padding=2]", "digits[augment.0.crop.padding=3]"]
+    );
+    assert_eq!(
+        labels("[flip, {resized-crop: {scale: [[0.5, 1], [0.25, 1]]}}]"),
+        ["digits[augment.1.resized-crop.scale=[0.5,1]]", "digits[augment.1.resized-crop.scale=[0.25,1]]"]
+    );
+    let ids =
+        |augment: &str| -> Vec<String> { of(augment).runs.iter().map(|run| run.id.to_string()).collect() };
+    assert_eq!(ids("[crop, flip]"), ids("[{crop: {padding: 4}}, flip]"));
+    assert_eq!(ids("[resized-crop]"), ids("[{resized-crop: {scale: [0.08, 1]}}]"));
+    assert_ne!(ids("[crop]"), ids("[{crop: {padding: 3}}]"));
+}
+
+#[test]
 fn overrides_apply_in_order_to_what_they_match() {
     let plan = plan(&[
         ("algorithms", "{bp: {}, fa: {}, dfa: {}}"),

@@ -164,22 +164,27 @@ fn images_become_batches_with_their_labels() {
 #[test]
 fn a_set_that_stays_in_its_file_gives_the_same_batches() {
     let (folder, root) = place();
-    let spec =
-        packed(folder.path(), &root, &format!("{PHOTOS}, subset: {{train: 15}}, augment: [crop, flip]"));
-    let load = |resident| images::load(&spec, &root, Device::Cpu, resident).unwrap();
-    let (whole, mapped) = (load(usize::MAX), load(0));
-    assert!(matches!(mapped.train.images, apical::data::Pixels::Mapped { .. }));
-    let order: Vec<i64> = (0..15).rev().collect();
-    let epoch = |data: &apical::data::Dataset| -> Vec<Tensor> {
-        let training = data.training_batches(&order, 4, 7, Kind::Float).unwrap();
-        training
-            .chain(data.evaluation_batches(&data.test, 4, Kind::Float))
-            .map(|batch| batch.unwrap().images)
-            .collect()
+    let spec = |augment: &str| {
+        packed(folder.path(), &root, &format!("{PHOTOS}, subset: {{train: 15}}, augment: {augment}"))
     };
-    let (a, b) = (epoch(&whole), epoch(&mapped));
-    assert_eq!(a.len(), 6);
-    assert!(a.iter().zip(&b).all(|(a, b)| a.equal(b)));
+    for spec in
+        [spec("[crop, flip]"), spec("[resized-crop, flip, {color-jitter: {brightness: 0.4, hue: 0.1}}]")]
+    {
+        let load = |resident| images::load(&spec, &root, Device::Cpu, resident).unwrap();
+        let (whole, mapped) = (load(usize::MAX), load(0));
+        assert!(matches!(mapped.train.images, apical::data::Pixels::Mapped { .. }));
+        let order: Vec<i64> = (0..15).rev().collect();
+        let epoch = |data: &apical::data::Dataset| -> Vec<Tensor> {
+            let training = data.training_batches(&order, 4, 7, Kind::Float).unwrap();
+            training
+                .chain(data.evaluation_batches(&data.test, 4, Kind::Float))
+                .map(|batch| batch.unwrap().images)
+                .collect()
+        };
+        let (a, b) = (epoch(&whole), epoch(&mapped));
+        assert_eq!(a.len(), 6);
+        assert!(a.iter().zip(&b).all(|(a, b)| a.equal(b)));
+    }
 }
 
 #[test]

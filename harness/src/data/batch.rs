@@ -37,7 +37,7 @@ impl<'a> Batches<'a> {
         order: &[i64],
         batch_size: usize,
         normalizer: &'a Normalizer,
-        (augmenter, seed): (Augmenter, u64),
+        (augmenter, seed): (&Augmenter, u64),
         kind: Kind,
     ) -> Result<Self, TchError> {
         let device = split.labels.device();
@@ -76,7 +76,7 @@ impl<'a> Batches<'a> {
             )
         };
         let pixels = match &self.draws {
-            Some(draws) => draws.apply(pixels, start)?,
+            Some(draws) => draws.apply(pixels, start, self.kind)?,
             None => pixels,
         };
         Ok(Batch { images: self.normalizer.apply(&pixels, self.kind)?, labels })
@@ -115,7 +115,7 @@ impl Dataset {
         augment_seed: u64,
         kind: Kind,
     ) -> Result<Batches<'_>, TchError> {
-        let augmentation = (self.augmenter, augment_seed);
+        let augmentation = (&self.augmenter, augment_seed);
         Batches::training(&self.train, order, batch_size, &self.normalizer, augmentation, kind)
     }
 

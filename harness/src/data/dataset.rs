@@ -106,7 +106,7 @@ pub fn load_entry(
     let train = split::partition(&samples.train.labels, spec.validation, spec.subset.train, spec.split_seed)
         .map_err(refused)?;
     let test = split::choose(&samples.test.labels, spec.subset.test, spec.split_seed).map_err(refused)?;
-    let augmenter = Augmenter::new(&spec.augment).map_err(refused)?;
+    let augmenter = Augmenter::new(&spec.augment, entry.shape).map_err(|error| refused(error.to_string()))?;
     let on_device = || -> Result<Dataset, TchError> {
         let part = |from: &Labelled, indices: &[usize]| upload(entry, from, indices, device);
         Ok(Dataset {

@@ -25,7 +25,7 @@ pub mod root;
 pub mod spec;
 pub mod split;
 
-pub use augment::Augmenter;
+pub use augment::{Augmentation, Augmenter};
 pub use batch::{Batch, Batches};
 pub use cache::check_readable;
 pub use catalog::{CATALOG, DatasetEntry, Task, find};
@@ -37,4 +37,4 @@ pub use normalize::Normalizer;
 pub use pixels::Pixels;
 pub use random::epoch_order;
 pub use root::DataRoot;
-pub use spec::{Augmentation, DatasetSpec, Normalization, Subset};
+pub use spec::{DatasetSpec, Normalization, Subset};

@@ -56,7 +56,8 @@ impl Normalizer {
         Ok(Self { normalization, scale, shift, divisor, per_channel })
     }
 
-    /// Normalises `pixels` (uint8 `[batch, channels, height, width]`) to `kind`, same shape.
+    /// Normalises `pixels`, `[batch, channels, height, width]`, to `kind`, same shape: bytes, or values of `kind` between 0 and
+    /// 255 that nobody else holds, which are changed in place.
     pub fn apply(&self, pixels: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
         let mut images = pixels.f_to_kind(kind)?;
         if let Some(divisor) = self.divisor {

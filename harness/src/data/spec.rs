@@ -2,6 +2,7 @@
 //!
 //! It is part of a run's identity, so every field has a value after parsing and nothing depends on the machine.
 
+pub use super::augment::Augmentation;
 use super::images::Fit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,20 +147,11 @@ pub enum Normalization {
     Centered,
 }
 
-/// A random change to training images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Augmentation {
-    /// Pad with 4 zero pixels on each side and cut a window of the original size at a uniformly random place.
-    Crop,
-    /// Mirror left to right with probability one half.
-    Flip,
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
+    use crate::data::augment::Crop;
 
     #[test]
     fn a_name_is_all_a_description_needs() {
@@ -173,7 +165,7 @@ mod tests {
                     normalization: standard\naugment: [crop, flip]\n";
         let spec: DatasetSpec = serde_yaml::from_str(text).unwrap();
         assert_eq!(spec.subset, Subset { train: Some(10_000), test: Some(500) });
-        assert_eq!(spec.augment, [Augmentation::Crop, Augmentation::Flip]);
+        assert_eq!(spec.augment, [Augmentation::Crop(Crop::default()), Augmentation::Flip]);
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<DatasetSpec>(&json).unwrap(), spec);
     }

@@ -76,11 +76,7 @@ pub fn dataset(spec: &DatasetSpec) -> String {
         }
         .to_owned(),
     );
-    let augmented = spec.augment.iter().map(|change| match change {
-        Augmentation::Crop => "random crops with padding 4",
-        Augmentation::Flip => "random horizontal flips",
-    });
-    parts.push(match list(&augmented.map(str::to_owned).collect::<Vec<_>>()) {
+    parts.push(match list(&spec.augment.iter().map(Augmentation::words).collect::<Vec<_>>()) {
         none if none.is_empty() => "no augmentation".to_owned(),
         changes => format!("training images changed by {changes}"),
     });

@@ -7,7 +7,7 @@ use super::{
     walk::{AxisValue, Variant},
 };
 use crate::{
-    data::{Augmenter, CATALOG, DatasetSpec, Normalization},
+    data::{CATALOG, DatasetSpec, Normalization, augment},
     plan::Engine,
     spec::{AlgorithmSpec, Training},
 };
@@ -108,7 +108,7 @@ fn photos() -> String {
 }
 
 fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) {
-    let DatasetSpec { name, validation, subset, augment, normalization, .. } = &part.value;
+    let DatasetSpec { name, validation, subset, augment: changes, normalization, .. } = &part.value;
     let mut refuse = |path: &str, message: String, help: String| {
         issues.push(Issue::new(part.place(path), message).help(help));
     };
@@ -142,9 +142,6 @@ fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) 
             refuse(path, "a subset of 0 samples leaves nothing".into(), "leave it out to use all".into());
         }
     }
-    if let Err(reason) = Augmenter::new(augment) {
-        refuse("augment", reason, "list each change once".into());
-    }
     if facts.regression && *normalization != Normalization::Centered {
         refuse(
             "normalization",
@@ -154,12 +151,16 @@ fn check_sizes(part: &Part<DatasetSpec>, facts: Facts, issues: &mut Vec<Issue>) 
             "`normalization: centered`".into(),
         );
     }
-    if facts.regression && !augment.is_empty() {
+    if facts.regression && !changes.is_empty() {
         refuse(
             "augment",
             format!("the inputs of `{name}` are no images: changed ones would have other targets"),
             "leave it out".into(),
         );
+    } else {
+        for refusal in augment::refusals(changes, facts.shape) {
+            refuse(&format!("augment.{}", refusal.path), refusal.message, refusal.remedy);
+        }
     }
     let classes = facts.classes as usize;
     if *validation > 0 && *validation < classes {

@@ -20,7 +20,8 @@ pub(super) enum Shape {
     Number(Range),
     /// The shape, or nothing.
     Nullable(Rc<Shape>),
-    List(Rc<Shape>),
+    /// Values of one shape, and how many where that is fixed.
+    List(Rc<Shape>, Option<usize>),
     /// A single one, or a list of them.
     OneOrMany(Rc<Shape>),
     /// Any keys, values of one shape.
@@ -73,10 +74,12 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The names of all variants.
+    /// The names of all variants, each once: some can be written either way.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let tagged = self.tagged.iter().map(|(name, _)| name.as_str());
-        tagged.chain(self.words.iter().map(String::as_str))
+        let tagged = || self.tagged.iter().map(|(name, _)| name.as_str());
+        let plain =
+            self.words.iter().map(String::as_str).filter(move |word| tagged().all(|name| name != *word));
+        tagged().chain(plain)
     }
 }
 
@@ -99,7 +102,7 @@ impl Shape {
     /// Whether a list is what is expected here, so that one is no axis.
     pub fn takes_lists(&self) -> bool {
         match self {
-            Self::Any | Self::List(_) | Self::OneOrMany(_) => true,
+            Self::Any | Self::List(..) | Self::OneOrMany(_) => true,
             Self::Nullable(inner) => inner.takes_lists(),
             _ => false,
         }
@@ -114,7 +117,8 @@ impl Shape {
             Self::Integer { .. } => "a whole number".into(),
             Self::Number(_) => "a number".into(),
             Self::Nullable(inner) => inner.words(),
-            Self::List(_) => "a list".into(),
+            Self::List(_, None) => "a list".into(),
+            Self::List(_, Some(length)) => format!("a list of {length}"),
             Self::OneOrMany(inner) => format!("{} or a list of them", inner.words()),
             Self::Map(_) | Self::Struct(_) => "a mapping".into(),
             Self::Choice(choice) => match (choice.words.is_empty(), choice.tagged.is_empty()) {
@@ -170,7 +174,12 @@ fn of_type(kind: &str, schema: &Value, root: &Value) -> Shape {
             let bound = |key| bound(key).map(|bound| bound as i128);
             Shape::Integer { min: bound("minimum"), max: bound("maximum").or(width) }
         }
-        "array" => Shape::List(Rc::new(schema.get("items").map_or(Shape::Any, |items| compile(items, root)))),
+        "array" => {
+            let items = schema.get("items").map_or(Shape::Any, |items| compile(items, root));
+            let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
+            let length = bound("minItems").filter(|least| bound("maxItems") == Some(*least));
+            Shape::List(Rc::new(items), length.map(|length| length as usize))
+        }
         "object" => object(schema, root),
         _ => Shape::Any,
     }

@@ -81,7 +81,12 @@ impl Walker<'_> {
                 }
                 Variant::plain(node)
             }
-            (Shape::List(inner), Value::List(items)) => self.list(node, items, inner),
+            (Shape::List(inner, length), Value::List(items)) => {
+                if length.is_some_and(|length| length != items.len()) {
+                    self.refuse(at, format!("expected {}, found {}", shape.words(), items.len()));
+                }
+                self.list(node, items, inner)
+            }
             (Shape::OneOrMany(inner), Value::List(items)) => {
                 if items.is_empty() {
                     self.refuse(at, "the list is empty");
@@ -112,7 +117,7 @@ impl Walker<'_> {
             return false;
         }
         match shape {
-            Shape::List(inner) => {
+            Shape::List(inner, _) => {
                 !inner.takes_lists()
                     && !items.is_empty()
                     && items.iter().all(|item| matches!(item.value, Value::List(_)))

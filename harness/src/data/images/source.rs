@@ -242,7 +242,9 @@ pub fn load(
     let chosen =
         split::partition(train, spec.validation, spec.subset.train, spec.split_seed).map_err(refused)?;
     let tested = split::choose(test, spec.subset.test, spec.split_seed).map_err(refused)?;
-    let augmenter = Augmenter::new(&spec.augment).map_err(refused)?;
+    let side = i64::from(pack.header.size);
+    let shape = [pack.header.mean.len() as i64, side, side];
+    let augmenter = Augmenter::new(&spec.augment, shape).map_err(|error| refused(error.to_string()))?;
     let tested = tested.into_iter().map(|index| index + pack.header.train).collect();
     let part = |rows: Vec<usize>| -> Result<Split, TchError> {
         let labels: Vec<i64> = rows.iter().map(|&row| i64::from(pack.labels[row])).collect();
@@ -254,10 +256,9 @@ pub fn load(
     };
     let on_device = || -> Result<Dataset, TchError> {
         let header = &pack.header;
-        let side = i64::from(header.size);
         Ok(Dataset {
             name: spec.name.clone(),
-            shape: [header.mean.len() as i64, side, side],
+            shape,
             classes: header.classes.clone(),
             train: part(chosen.train)?,
             validation: if chosen.validation.is_empty() { None } else { Some(part(chosen.validation)?) },
