@@ -16,6 +16,7 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", FOLDER.parent.parent / "target"))
 STEP = TARGET / "release" / "examples" / "step_speed"
+PACK = TARGET / "release" / "examples" / "pack_speed"
 DEEP = {"mlp": {"hidden": [256] * 5, "activation": "tanh"}}
 MLP = {"mlp": {"hidden": [500], "activation": "tanh"}}
 LOGISTIC = {"mlp": {"hidden": [500, 500], "activation": "logistic"}}
@@ -134,6 +135,36 @@ def compare_dendrites(options):
     print(f"\nmicrocircuit, two-step, 784-500-500-10, batch 20, beside bp (as many multiply-adds): {spread(costs, 2)}")
 
 
+def compare_photos(options):
+    """A folder of photos, decoded and resized: into our packed file, and by torchvision into tensors."""
+    if not options.photos:
+        return
+    print(f"\n| photos to {options.size}×{options.size} | Apical images/s | torchvision images/s | ratio | second start, s | peak memory, MiB |")
+    print("|---|---:|---:|---:|---:|---:|")
+
+    def measured(command):
+        done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    for workers in (1, os.cpu_count()):
+        size = [options.photos, str(options.size), str(workers)]
+        pairs = [
+            (measured([PACK, *size]), measured([sys.executable, FOLDER / "torchvision_folder.py", *size]))
+            for _ in range(options.rounds)
+        ]
+        mine, theirs = ([each["images_per_second"] for each in column] for column in zip(*pairs))
+        ratios = spread([ours / other for ours, other in zip(mine, theirs)], 2)
+        second = max(ours["second_start_seconds"] for ours, _ in pairs)
+        memory = max(ours["peak_memory_mib"] for ours, _ in pairs)
+        print(
+            f"| {workers} worker{'s' if workers > 1 else ''} | {statistics.median(mine):,.0f} | "
+            f"{statistics.median(theirs):,.0f} | {ratios} | {second:.2f} | {memory:.0f} |",
+            flush=True,
+        )
+
+
 def compare_rules(options):
     """What the rules without inverses or dendrites cost beside backpropagation."""
     rules = [rule for rule in options.rules.split(",") if rule]
@@ -158,7 +189,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rules", default="fa,dfa,usf,brsf,frsf,kp", help="to compare with bp; empty for none")
-    parser.add_argument("--only", choices=["pytorch", "targets", "dendrites", "rules"], help="one part of it")
+    parser.add_argument("--photos", metavar="FOLDER", help="with train and val in it, to be packed beside torchvision")
+    parser.add_argument("--size", type=int, default=64, help="side of the packed photos")
+    parser.add_argument("--only", choices=["pytorch", "targets", "dendrites", "rules", "photos"], help="one part of it")
     options = parser.parse_args()
 
     print(f"batch {options.batch}, with inverses {DEEP_BATCH}, one thread, {options.rounds} rounds in turns, median (least to most)\n")
@@ -167,6 +200,7 @@ def main():
         "targets": compare_targets,
         "dendrites": compare_dendrites,
         "rules": compare_rules,
+        "photos": compare_photos,
     }
     for name, part in parts.items():
         if options.only in (None, name):
