@@ -196,6 +196,18 @@ fn a_download_of_photos_that_breaks_off_is_resumed() {
 }
 
 #[test]
+fn what_was_unpacked_before_a_process_was_killed_is_never_taken_for_the_photos() {
+    let (pets, cache) = (Pets::tar(&members()), tempfile::tempdir().unwrap());
+    let half = cache.path().join("pets/.unpack-killed/photos/train/n1");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("0.png"), "half of a ph").unwrap();
+    let server = honest(&pets);
+    let tree = photos(&fetcher(cache.path(), &server), &pets).0.unwrap();
+    assert_eq!(named::verify(pets.set, &tree), cache::State::Good);
+    assert_eq!(cached(cache.path()), [".unpack-killed".to_owned(), pets.edition().tree()]);
+}
+
+#[test]
 fn an_archive_with_another_checksum_is_set_aside_unopened_and_the_next_host_asked() {
     let (pets, cache) = (Pets::tar(&members()), tempfile::tempdir().unwrap());
     let mut other = members();

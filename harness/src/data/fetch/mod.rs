@@ -3,6 +3,9 @@
 //! The sources are tried in that order, each for what is still missing. One that fails says why in one line, and all
 //! those lines come back if none succeeds, with what to put where by hand. Whatever the source, a file reaches the
 //! cache only if its SHA-256 is right.
+//!
+//! Sets of photos come as one archive of a published checksum, and from no registry: [`Fetcher::photos`] and, on to the
+//! packed file, [`Fetcher::pack`].
 
 pub mod archive;
 mod attempt;
