@@ -5,7 +5,7 @@
 //! devices, so that a run which fits by this figure may still not fit, but one that does not fit never does.
 
 use crate::{
-    data::{self, DatasetSpec},
+    data::{self, DatasetEntry, DatasetSpec},
     plan::{Cell, PlannedRun},
     spec::{Precision, RunSpec, Selection},
     train::evaluation_batch,
@@ -69,15 +69,14 @@ impl Footprint {
         let passing = layers.iter().map(in_passing).max().unwrap_or(0);
         let evaluating = evaluation_batch(layers.iter().map(|layer| &*layer.map)) * passing;
         let bytes = |values: i64| u64::try_from(values.saturating_mul(width)).unwrap_or(0);
-        let images =
-            if entry.is_images() { 0 } else { (entry.train_size + entry.test_size) * entry.image_len() };
+        let data = data_bytes(entry, &spec.dataset, shape);
         Some(Self {
             parameters: bytes(parameters),
             rule: bytes(own.fixed + own.learned),
             optimizer: bytes(states),
             selected: if selects { bytes(kept) } else { 0 },
             activity: bytes(learning.max(evaluating)),
-            data: images as u64,
+            data,
         })
     }
 
@@ -102,6 +101,27 @@ impl Footprint {
         // Of equals the first.
         parts.into_iter().rev().max_by_key(|(_, bytes)| *bytes).unwrap_or(("nothing", 0))
     }
+}
+
+/// Bytes of the samples that are held in memory as a whole. Of a folder of the user's their number is not known here.
+fn data_bytes(entry: &DatasetEntry, spec: &DatasetSpec, shape: [i64; 3]) -> u64 {
+    let Some(set) = entry.photos() else {
+        let images = if entry.is_images() { 0 } else { entry.train_size + entry.test_size };
+        return (images * entry.image_len()) as u64;
+    };
+    let is_chosen =
+        |folder: &str| spec.classes.as_ref().is_none_or(|classes| classes.iter().any(|c| c == folder));
+    let chosen = || set.classes.iter().filter(|class| is_chosen(class.folder));
+    let most = spec.images_per_class.unwrap_or(usize::MAX);
+    let train: usize = chosen().map(|class| class.train.min(most)).sum();
+    let test: usize = chosen().map(|class| class.test).sum();
+    let image = shape.iter().product::<i64>() as u64;
+    let bytes = |images: usize, subset: Option<usize>| {
+        let bytes = images.min(subset.unwrap_or(usize::MAX)) as u64 * image;
+        // What is larger is read from its file.
+        if bytes <= data::resident() { bytes } else { 0 }
+    };
+    bytes(train, spec.subset.train) + bytes(test, spec.subset.test)
 }
 
 /// The shape of an image and the number of classes, as far as a description and the catalog tell.

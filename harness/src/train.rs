@@ -8,7 +8,7 @@ use crate::{
     record::{
         Checkpoint, Epoch, Event, Metrics, RunResult,
         checkpoint::Progress,
-        event::{EpochTiming, RECORD_FORMAT, Started},
+        event::{EpochTiming, PhotosRead, RECORD_FORMAT, Started},
     },
     spec::{Precision, RunSpec, Selection, Training as TrainingSpec},
 };
@@ -211,6 +211,11 @@ impl<'a> Training<'a> {
             multiply_accumulates: layers.iter().map(|layer| layer.map.multiply_accumulates()).sum::<i64>()
                 as u64,
             layers: layers.iter().map(|layer| layer.name.clone()).collect(),
+            photos: self
+                .dataset
+                .packed
+                .as_ref()
+                .map(|(sha256, left_out)| PhotosRead { sha256: sha256.clone(), left_out: *left_out as u64 }),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
         attempt::EventLog, event::RECORD_FORMAT,
     },
     spec::{RunId, RunSpec},
+    told::told,
     train::{self, Ended, Finished, Observer},
 };
 use anyhow::{Context, Result};
@@ -239,7 +240,7 @@ fn conclude(assignment: &Assignment, id: &RunId, started: Instant, trained: Resu
             }
         }
         Err(error) => {
-            let whole = format!("{error:#}");
+            let whole = told(&error);
             let reason = without_stack(&whole);
             if reason != whole {
                 log_line(&whole);
@@ -266,11 +267,15 @@ fn panic_message(cause: &(dyn std::any::Any + Send)) -> String {
     without_stack(text)
 }
 
-/// `LibTorch` appends its C++ stack to what it says, which belongs in the log and not in a report.
+/// `LibTorch` appends advice to its developers and its C++ stack to what it says, which belong in the log and not in a report.
 fn without_stack(text: &str) -> String {
     // Its messages come as they are, or quoted within another.
-    let ends = ["\nException raised from", "\\nException raised from", "\nframe #0", "\\nframe #0"];
-    let end = ends.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    let follows =
+        ["Exception raised from", "frame #0", "Search for `cudaError", "CUDA kernel errors might be"];
+    let end_by = |words: &str| {
+        [format!("\n{words}"), format!("\\n{words}")].iter().filter_map(|mark| text.find(mark.as_str())).min()
+    };
+    let end = follows.iter().filter_map(|words| end_by(words)).min().unwrap_or(text.len());
     text[..end].trim().to_owned()
 }
 
@@ -297,6 +302,11 @@ mod tests {
         assert_eq!(without_stack(&format!("{said}\n{stack}")), said);
         let quoted = format!("{:?}", format!("{said}\n{stack}"));
         assert_eq!(without_stack(&quoted), format!("\"{said}"));
+        let advice = "CUDA kernel errors might be asynchronously reported at some other API call";
+        assert_eq!(
+            without_stack(&format!("CUDA error: out of memory\n{advice}")),
+            "CUDA error: out of memory"
+        );
         assert_eq!(without_stack("the disk is full"), "the disk is full");
         assert!(is_out_of_memory(said) && !is_out_of_memory("the disk is full"));
     }

@@ -1,7 +1,16 @@
 //! A folder of photos from a line in a suite to batches, and what is said where it does not work.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{fs, path::Path};
+#[expect(dead_code, reason = "other tests need more of it")]
+mod support;
+
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use apical::{
     data::{
@@ -202,4 +211,51 @@ fn a_packed_set_needs_its_folder_no_more_and_one_that_is_not_packed_says_so() {
     fs::remove_dir_all(folder.path().join("photos")).unwrap();
     images::ensure(&spec, &places, &root, &mut |step| panic!("{step:?}")).unwrap();
     apical::data::check_here(&spec, &root).unwrap();
+}
+
+/// How many files in the folder of packed files have this extension.
+fn packed_files(data: &Path, extension: &str) -> usize {
+    let entries = fs::read_dir(data.join("packed")).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension)).count()
+}
+
+#[test]
+fn what_a_build_that_was_killed_leaves_is_no_pack_and_the_next_one_starts_anew() {
+    let bench = support::Bench::new(
+        "name: s\ndescription: d\ndatasets: {photos: {name: imagenet-folder, folder: photos, size: 16}}\n\
+         architectures: {mlp: {mlp: {hidden: [3]}}}\nalgorithms: {bp: {}}\n\
+         training: {epochs: 1, batch_size: 4, optimizer: {sgd: {learning_rate: 0.1}}}\n",
+    );
+    // Large enough that packing them takes a while.
+    let large = bench.path().join("large.png");
+    RgbImage::from_fn(1500, 1500, |x, y| Rgb([x as u8, y as u8, (x * y) as u8])).save(&large).unwrap();
+    for split in ["train", "val"] {
+        for class in ["ant", "bee"] {
+            let folder = bench.path().join("photos").join(split).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for i in 0..25 {
+                fs::copy(&large, folder.join(format!("{i}.png"))).unwrap();
+            }
+        }
+    }
+    let data = bench.path().join("data");
+    let run = || {
+        let mut command = bench.command("run", &[]);
+        command.env("APICAL_DATA", &data).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut killed = run().spawn().unwrap();
+    let begun = Instant::now();
+    while packed_files(&data, "tmp") == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(2), "no build began");
+        sleep(Duration::from_millis(2));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(packed_files(&data, "pack"), 0, "it was packed before it could be killed");
+    let again = run().output().unwrap();
+    let said = support::stderr(&again);
+    assert!(again.status.success() && said.contains("100 images packed"), "{said}");
+    assert_eq!(bench.measurements().len(), 1);
+    assert_eq!((packed_files(&data, "pack"), packed_files(&data, "tmp")), (1, 0));
 }

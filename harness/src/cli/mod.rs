@@ -20,7 +20,7 @@ mod status;
 mod suite;
 mod task;
 
-use crate::{exit, suite::SuiteErrors};
+use crate::{exit, suite::SuiteErrors, told::told};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -124,7 +124,7 @@ fn complain(error: &anyhow::Error) -> u8 {
         eprintln!("{errors}");
         return exit::CONFIG;
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", told(error));
     error.downcast_ref::<UserError>().map_or(exit::ERROR, |error| error.code)
 }
 

@@ -5,10 +5,10 @@ use super::{
     suite::{Selected, SuiteArguments},
 };
 use crate::{
-    engine::memory,
     estimate::Estimator,
     exit,
     footprint::{self, Footprint},
+    memory,
     plan::{Cell, Plan, PlannedRun},
     record::Store,
     report::format::memory as amount,

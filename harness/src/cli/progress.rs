@@ -1,6 +1,6 @@
 //! What a terminal shows while data is fetched and runs are computed; plain lines where there is none.
 
-use super::output::{count, duration, figure};
+use super::output::{count, duration, figure, thousands};
 use crate::{
     data::Progress,
     engine::{Notice, Watcher},
@@ -16,6 +16,9 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
+
+/// Time between two lines about images, where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 /// The course of a suite's runs: counts, the runs under way with their epochs, and the time left.
 pub struct RunProgress {
@@ -178,13 +181,15 @@ pub struct FetchProgress {
     dataset: String,
     bar: ProgressBar,
     is_terminal: bool,
+    /// Where there is no terminal, when a line was last written.
+    told: Instant,
 }
 
 impl FetchProgress {
     /// For this dataset.
     pub fn new(dataset: &str) -> Self {
         let bar = ProgressBar::hidden();
-        Self { dataset: dataset.to_owned(), bar, is_terminal: stderr().is_terminal() }
+        Self { dataset: dataset.to_owned(), bar, is_terminal: stderr().is_terminal(), told: Instant::now() }
     }
 
     /// Shows a step.
@@ -212,7 +217,7 @@ impl FetchProgress {
                 self.say(&format!("{dataset}: {reason}; the file is kept as {}", aside.display()));
             }
             Progress::Failed { source, reason } => self.say(&format!("{dataset}: {source}: {reason}")),
-            Progress::Waiting => self.say(&format!("{dataset}: another process is fetching it; waiting")),
+            Progress::Waiting => self.say(&format!("{dataset}: another process is preparing it; waiting")),
             Progress::Stored { file, source } => {
                 self.say(&format!("{dataset}: {file} verified, from {source}"));
             }
@@ -230,17 +235,22 @@ impl FetchProgress {
                     let _ = write!(text, "\n  left out: {}: {}", skipped.path, skipped.reason);
                 }
                 if let more @ 1.. = skipped.len().saturating_sub(SKIPPED_SHOWN) {
-                    let _ = write!(text, "\n  … and {more} more");
+                    let list = crate::data::images::pack::list_of_skipped(&path);
+                    let _ = write!(text, "\n  … and {more} more, all listed in {}", list.display());
                 }
                 self.say(&text);
             }
         }
     }
 
-    /// So many images of so many, on a terminal only.
+    /// So many images of so many; where there is no terminal, a line now and then.
     fn images(&mut self, message: &str, done: usize, total: usize) {
         const IMAGES: &str = "  {msg} {bar:30} {pos}/{len} images {per_sec} {eta}";
         if !self.is_terminal {
+            if self.told.elapsed() >= BETWEEN_LINES {
+                self.told = Instant::now();
+                self.say(&format!("{message}: {} of {} images", thousands(done), thousands(total)));
+            }
             return;
         }
         // The bar of a download before it counts bytes.

@@ -44,7 +44,11 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
     let name = &results.plan.name;
     let folder = if selection.is_some() { format!("{name}-filtered") } else { name.clone() };
     let filters = selection.as_ref().map_or(&[][..], |selection| &selection.filters);
-    let suite = suite::again(&path, filters);
+    let mut suite = suite::again(&path, filters);
+    if results.runs.iter().any(|run| run.planned.spec.dataset.folder.is_some()) {
+        // Where photos of the user's lie is on nobody else's machine.
+        suite += " --data DIR";
+    }
     let options = ReportOptions {
         output: arguments.to.clone().unwrap_or_else(|| arguments.reports.join(folder)),
         png: true,

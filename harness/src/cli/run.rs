@@ -9,13 +9,13 @@ use super::{
 use crate::{
     data::{self, DataRoot, Fetcher, Places},
     device,
-    engine::memory,
     engine::{
         local::LocalEngine,
         slurm::{live::Live, submission::TaskSettings},
     },
     exit,
     footprint::{self, Footprint},
+    memory,
     plan::{Cell, Plan, PlannedRun},
     record::{Results, Standing, State, Store},
     report::{self, format::memory as amount},

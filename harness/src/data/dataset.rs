@@ -15,6 +15,7 @@ use super::{
     spec::DatasetSpec,
     split,
 };
+use crate::memory;
 
 /// Images and labels on a device.
 #[derive(Debug)]
@@ -53,7 +54,15 @@ impl Split {
 }
 
 /// Bytes of a split up to which packed images are copied to the device as a whole; larger ones stay in their file.
-pub const RESIDENT: usize = 4 << 30;
+const RESIDENT: u64 = 4 << 30;
+
+/// Of the machine's memory a split takes an eighth at most: runs beside it have splits too.
+const SHARE: u64 = 8;
+
+/// Bytes of a split of packed images that are held in memory here, at most.
+pub fn resident() -> u64 {
+    memory::total().map_or(RESIDENT, |total| RESIDENT.min(total / SHARE))
+}
 
 /// A data set as a run uses it.
 #[derive(Debug)]
@@ -74,13 +83,15 @@ pub struct Dataset {
     pub normalizer: Normalizer,
     /// Random changes to training images.
     pub augmenter: Augmenter,
+    /// Of photos, the SHA-256 of the packed file's pixels and labels, and how many images were left out of it.
+    pub packed: Option<(String, usize)>,
 }
 
 /// Loads the data set that `spec` describes onto `device`. Reads the user's folder and the cache; never the network.
 pub fn load(spec: &DatasetSpec, root: &DataRoot, device: Device) -> Result<Dataset, DataError> {
     let entry = catalog::find(&spec.name)?;
     if entry.is_images() {
-        return images::load(spec, root, device, RESIDENT);
+        return images::load(spec, root, device, usize::try_from(resident()).unwrap_or(usize::MAX));
     }
     load_entry(entry, spec, root, device)
 }
@@ -121,6 +132,7 @@ pub fn load_entry(
             test: part(&samples.test, &test)?,
             normalizer: Normalizer::new(entry, spec.normalization, device)?,
             augmenter,
+            packed: None,
         })
     };
     on_device().map_err(|source| DataError::Tensor { dataset: entry.name.to_owned(), source })

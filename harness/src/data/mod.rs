@@ -29,7 +29,7 @@ pub use augment::{Augmentation, Augmenter};
 pub use batch::{Batch, Batches};
 pub use cache::check_readable;
 pub use catalog::{CATALOG, DatasetEntry, Task, find};
-pub use dataset::{Dataset, Split, check_here, load};
+pub use dataset::{Dataset, Split, check_here, load, resident};
 pub use error::DataError;
 pub use fetch::{Fetcher, Progress};
 pub use images::Places;

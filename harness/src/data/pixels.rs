@@ -8,6 +8,9 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::images::Pack;
 
+/// Images that are copied to the device at a time.
+const PIECE: usize = 1024;
+
 /// Pixels of images, uint8 `[n, channels, height, width]`.
 #[derive(Debug)]
 pub enum Pixels {
@@ -68,7 +71,18 @@ impl Pixels {
     pub fn whole(&self) -> Result<Tensor, TchError> {
         match self {
             Self::Resident(pixels) => Ok(pixels.shallow_clone()),
-            Self::Mapped { rows, .. } => self.narrow(0, rows.len() as i64),
+            Self::Mapped { pack, rows, device } => {
+                // Piece by piece, so that it is never there twice.
+                let side = i64::from(pack.header.size);
+                let channels = pack.row_len() as i64 / (side * side);
+                let shape = [rows.len() as i64, channels, side, side];
+                let whole = Tensor::f_empty(shape, (Kind::Uint8, *device))?;
+                for start in (0..rows.len() as i64).step_by(PIECE) {
+                    let length = (rows.len() as i64 - start).min(PIECE as i64);
+                    whole.f_narrow(0, start, length)?.f_copy_(&self.narrow(start, length)?)?;
+                }
+                Ok(whole)
+            }
         }
     }
 }

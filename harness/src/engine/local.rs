@@ -3,8 +3,9 @@
 //! A process of its own gives each run a deterministic generator (`LibTorch` has one per process), honest
 //! memory figures, and isolation: a crash, a kill or exhausted memory costs one attempt at one run.
 
-use super::{Notice, Watcher, memory};
+use super::{Notice, Watcher};
 use crate::{
+    memory,
     plan::PlannedRun,
     provenance,
     record::{AttemptFolder, Event, Outcome, Resources, Standing, State, Store, event::RECORD_FORMAT},

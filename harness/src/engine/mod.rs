@@ -2,7 +2,6 @@
 //! directories alone.
 
 pub mod local;
-pub mod memory;
 pub mod slurm;
 
 use crate::{

@@ -43,6 +43,18 @@ pub struct Started {
     pub multiply_accumulates: u64,
     /// Names of the layers, from the input.
     pub layers: Vec<String>,
+    /// The photos that were read, where they are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photos: Option<PhotosRead>,
+}
+
+/// Which photos a run read: its identity holds their names and lengths, this holds their pixels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PhotosRead {
+    /// SHA-256 of the packed pixels and labels.
+    pub sha256: String,
+    /// Images that could not be decoded and were left out.
+    pub left_out: u64,
 }
 
 /// The state at the end of an epoch.

@@ -137,6 +137,7 @@ impl Synthetic {
             parameters: 397_510 + 100_000 * architecture as u64,
             multiply_accumulates: 397_000 * (1 + 8 * architecture as u64),
             layers: layers.clone(),
+            photos: None,
         })];
         for epoch in 0..=self.epochs {
             events.push(Event::Epoch(Epoch {

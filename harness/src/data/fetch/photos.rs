@@ -67,7 +67,8 @@ impl Fetcher {
         let tree = folder.join(edition.tree());
         cache::sweep(&folder);
         let mut hops = Vec::new();
-        if Self::is_whole(set, &tree, &mut hops, report)? {
+        // Nothing is set aside before it is known that nobody else is at work on it.
+        if matches!(named::verify(set, &tree), cache::State::Good) {
             return Ok(tree);
         }
         cache::create_folder(&self.root, entry)?;

@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read},
+    io::{self, Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
@@ -22,17 +22,19 @@ pub const MAX_FILE: u64 = 1 << 28;
 /// Most bytes that a decoder may allocate for one image.
 const MAX_ALLOCATION: u64 = 1 << 29;
 
-/// Reads and decodes the image at `path`; an error is the reason why it cannot be used, in a few words.
-pub fn read(path: &Path) -> Result<RgbImage, String> {
+/// Reads and decodes the image at `path`. The inner error is the reason why it cannot be used, in a few words.
+///
+/// # Errors
+/// When the file itself cannot be read, which may pass: it says nothing about the image.
+pub fn read(path: &Path) -> io::Result<Result<RgbImage, String>> {
     let mut bytes = Vec::new();
-    let opened = File::open(path).map_err(|error| error.to_string())?;
-    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("the file is larger than {} MiB", MAX_FILE >> 20));
+        return Ok(Err(format!("the file is larger than {} MiB", MAX_FILE >> 20)));
     }
     // A decoder that trips over a damaged file must not take the other images with it.
-    catch_unwind(AssertUnwindSafe(|| decode(&bytes)))
-        .unwrap_or_else(|_| Err("the decoder gave up on it".to_owned()))
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
+    Ok(decoded.unwrap_or_else(|_| Err("the decoder gave up on it".to_owned())))
 }
 
 /// Decodes the content of an image file.

@@ -30,7 +30,7 @@ use super::{
     decode,
     map::Pack,
     resize::{CHANNELS, Fit, resize},
-    tree::{Found, Listing, Skipped},
+    tree::{Found, Listing, Skipped, printable},
 };
 use crate::digest::{hexadecimal, sha256};
 
@@ -41,10 +41,10 @@ pub(super) const MAGIC: &[u8; 8] = b"APICALPK";
 pub(super) const PIXELS_AT: usize = 4096;
 /// Bytes of decoded rows that wait to be written.
 const WAITING: usize = 16 << 20;
-/// How names of unfinished files begin.
+/// How names of unfinished files begin; that of the file to be follows.
 const UNFINISHED: &str = ".pack-";
 /// Skipped images that an error names.
-const NAMED: usize = 20;
+const NAMED: usize = 100;
 
 /// What a packed file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +101,14 @@ pub enum PackError {
         /// One of them.
         example: Skipped,
     },
+    /// An image's file cannot be read, which says nothing about the image.
+    #[error("{} cannot be read: {source}; without it this would be another data set: make it readable, and run this again", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The cache cannot be written.
     #[error("the cache of images {} cannot be written: {source}; set APICAL_DATA to a folder with room that you can write", .path.display())]
     NotWritable {
@@ -118,7 +126,7 @@ pub enum PackError {
         message: String,
     },
     /// There is no such file, or it cannot be opened.
-    #[error("{} cannot be opened: {source}", .path.display())]
+    #[error("{} cannot be opened: {source}; make it readable, or remove it, and it is built again", .path.display())]
     Closed {
         /// The file.
         path: PathBuf,
@@ -199,9 +207,13 @@ impl Builder {
         fs::create_dir_all(&self.folder).map_err(unwritable)?;
         sweep(&self.folder);
         let lock = path.with_extension("lock");
-        let _lock = self.lock(&lock, report);
+        let held = self.lock(&lock, report);
         if let Ok(pack) = Pack::open(&path) {
             return check(pack);
+        }
+        if held.is_some() {
+            // Nobody else builds this file: what is left of it, a build that was ended has left.
+            remove_unfinished(&self.folder, &unfinished(&path), Duration::ZERO);
         }
         self.build(listing, content, &path, report)?;
         // Only spares the next builder from seeing it: whoever waits on it holds it open.
@@ -235,7 +247,7 @@ impl Builder {
         use std::os::unix::fs::PermissionsExt;
         let unwritable = |source| PackError::NotWritable { path: path.to_owned(), source };
         let mut temporary = tempfile::Builder::new()
-            .prefix(UNFINISHED)
+            .prefix(&unfinished(path))
             .suffix(".tmp")
             .permissions(fs::Permissions::from_mode(0o666))
             .tempfile_in(&self.folder)
@@ -252,13 +264,18 @@ impl Builder {
                     .map_init(Resizer::new, |resizer, image| self.row(listing, resizer, image))
                     .collect();
                 for (image, row) in chunk.iter().zip(decoded) {
+                    let row = row.map_err(|source| PackError::Unreadable {
+                        path: listing.root.join(&image.path),
+                        source,
+                    })?;
                     match row {
                         Ok(row) => {
                             rows.write(&row, image.class, split == 0).map_err(unwritable)?;
                             counts[split] += 1;
                         }
                         Err(reason) => {
-                            skipped.push(Skipped { path: image.path.to_string_lossy().into_owned(), reason });
+                            let path = printable(&image.path.to_string_lossy());
+                            skipped.push(Skipped { path, reason });
                         }
                     }
                 }
@@ -282,8 +299,12 @@ impl Builder {
             skipped,
             sha256: String::new(),
         };
+        let left_out: Vec<String> = listing.skipped.iter().chain(&header.skipped).map(line_of).collect();
         rows.finish(header).map_err(unwritable)?;
         temporary.as_file().sync_all().map_err(unwritable)?;
+        if !left_out.is_empty() {
+            fs::write(list_of_skipped(path), left_out.concat()).map_err(unwritable)?;
+        }
         temporary.persist(path).map_err(|error| unwritable(error.error))?;
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(unwritable)
     }
@@ -293,9 +314,15 @@ impl Builder {
         (WAITING / (CHANNELS * (self.size * self.size) as usize)).clamp(16, 1024)
     }
 
-    fn row(&self, listing: &Listing, resizer: &mut Resizer, image: &Found) -> Result<Vec<u8>, String> {
-        let pixels = decode::read(&listing.root.join(&image.path))?;
-        resize(resizer, &pixels, self.size, self.fit)
+    /// The pixels of an image at its final size, or why there are none. The outer error is the system's.
+    fn row(
+        &self,
+        listing: &Listing,
+        resizer: &mut Resizer,
+        image: &Found,
+    ) -> io::Result<Result<Vec<u8>, String>> {
+        let decoded = decode::read(&listing.root.join(&image.path))?;
+        Ok(decoded.and_then(|pixels| resize(resizer, &pixels, self.size, self.fit)))
     }
 
     /// Whether no more images were unreadable than may be.
@@ -396,12 +423,31 @@ impl<W: Write> Rows<W> {
     }
 }
 
+/// Where everything that was left out of a packed file is listed.
+pub fn list_of_skipped(pack: &Path) -> PathBuf {
+    pack.with_extension("skipped.txt")
+}
+
+fn line_of(skipped: &Skipped) -> String {
+    format!("{}: {}\n", skipped.path, skipped.reason)
+}
+
+/// How the names of unfinished files begin that are to become `path`.
+fn unfinished(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{UNFINISHED}{stem}-")
+}
+
 /// Removes what builds that were killed left behind, if nothing has touched it for an hour.
 fn sweep(folder: &Path) {
+    remove_unfinished(folder, UNFINISHED, Duration::from_hours(1));
+}
+
+fn remove_unfinished(folder: &Path, prefix: &str, untouched_for: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
-        let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-        if ours && age.is_some_and(|age| age > Duration::from_hours(1)) {
+        let ours = entry.file_name().to_string_lossy().starts_with(prefix);
+        if ours && age.is_some_and(|age| age >= untouched_for) {
             // It is only in the way of disk space.
             let _ = fs::remove_file(entry.path());
         }

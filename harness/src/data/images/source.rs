@@ -265,6 +265,7 @@ pub fn load(
             test: part(tested)?,
             normalizer: Normalizer::with_statistics(&header.mean, &header.std, spec.normalization, device)?,
             augmenter,
+            packed: Some((header.sha256.clone(), header.skipped.len())),
         })
     };
     on_device().map_err(|source| DataError::Tensor { dataset: spec.name.clone(), source })

@@ -9,7 +9,7 @@
 //! be another, and nobody would know.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -103,20 +103,37 @@ type ByClass = BTreeMap<String, Vec<(PathBuf, u64)>>;
 
 /// Lists the images in `root` that `choice` asks for.
 pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
-    let mut walker = Walker { root, skipped: Vec::new() };
+    let mut walker = Walker::new(root);
     let train_folder = root.join("train");
-    let split = train_folder.is_dir();
+    let split = is_folder(&train_folder)?;
     let top = if split { train_folder } else { root.to_owned() };
-    let names = choose_classes(&walker.class_folders(&top)?, choice, &top)?;
+    let there = walker.class_folders(&top)?;
+    if !split && choice.classes.is_none() {
+        refuse_splits(&there, root)?;
+    }
+    let names = choose_classes(&there, choice, &top)?;
     let mut train = walker.images_of(&top, &names)?;
-    let test_folder =
-        TEST_FOLDERS.map(|name| root.join(name)).into_iter().find(|path| split && path.is_dir());
+    let mut test_folder = None;
+    for place in TEST_FOLDERS.map(|name| root.join(name)) {
+        if split && test_folder.is_none() && is_folder(&place)? {
+            test_folder = Some(place);
+        }
+    }
     let mut test = match &test_folder {
         Some(folder) if folder.join(ANNOTATIONS).is_file() => walker.annotated(folder, &names)?,
         Some(folder) => {
             let there = walker.class_folders(folder)?;
-            let names: Vec<_> = names.iter().filter(|name| there.contains(name)).cloned().collect();
-            walker.images_of(folder, &names)?
+            let (tested, untested): (Vec<_>, Vec<_>) =
+                names.iter().cloned().partition(|name| there.contains(name));
+            for name in untested {
+                walker
+                    .skip(&folder.join(name), "there is no such folder: the class is trained and not tested");
+            }
+            let foreign: Vec<_> = there.iter().filter(|name| !walker.known.contains(*name)).collect();
+            for name in foreign.into_iter().filter(|_| choice.classes.is_none()) {
+                walker.skip(&folder.join(name), "a class that is not among those to train on");
+            }
+            walker.images_of(folder, &tested)?
         }
         None => hold_out(&mut train, choice.test_share)?,
     };
@@ -149,6 +166,7 @@ pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
         of_class.collect()
     };
     let (train, test) = (rows(&mut train), rows(&mut test));
+    walker.refuse_images_found_twice()?;
     walker.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Listing {
         root: root.to_owned(),
@@ -259,19 +277,83 @@ fn hold_out(train: &mut ByClass, share: f64) -> Result<ByClass, ListingError> {
     Ok(test)
 }
 
+/// Whether there is a folder at `path`. What is there and cannot be looked into is an error and no absence: without it this
+/// would be another data set.
+fn is_folder(path: &Path) -> Result<bool, ListingError> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(true),
+        Ok(_) => Err(unreadable(path, &std::io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+            Ok(false)
+        }
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// Names of folders that are a part of a split and no class.
+const SPLITS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
+
+/// Refuses to take a split for classes, where its folders have other names than ours.
+fn refuse_splits(there: &[String], root: &Path) -> Result<(), ListingError> {
+    let is_split = |name: &&String| SPLITS.contains(&name.to_lowercase().as_str());
+    let Some(found) = there.iter().find(is_split) else { return Ok(()) };
+    let message = format!("`{found}` in {} is by its name a part of a split and no class", root.display());
+    let remedy = "rename the folders to `train` and `val`, or name the classes in `classes`";
+    Err(ListingError::new("folder", message, remedy))
+}
+
 struct Walker<'a> {
     root: &'a Path,
     skipped: Vec<Skipped>,
+    /// Names of the classes found first, those to train on.
+    known: BTreeSet<String>,
+    /// Folders walked through, by where they really are, with the way by which they were reached.
+    walked: BTreeMap<PathBuf, PathBuf>,
+    /// Images that are links, with where they lead.
+    links: Vec<(PathBuf, PathBuf)>,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    fn new(root: &'a Path) -> Self {
+        let (skipped, known) = (Vec::new(), BTreeSet::new());
+        Self { root, skipped, known, walked: BTreeMap::new(), links: Vec::new() }
+    }
+
+    /// Remembers a folder that is walked through. A second way to it would give its images two places: in two classes, or
+    /// in training and test images alike.
+    fn enter(&mut self, folder: &Path) -> Result<(), ListingError> {
+        let place = fs::canonicalize(folder).map_err(|error| unreadable(folder, &error))?;
+        match self.walked.insert(place, folder.to_owned()) {
+            Some(earlier) => Err(found_twice(&self.below(&earlier), &self.below(folder))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses links to images that are listed under another name as well.
+    fn refuse_images_found_twice(&self) -> Result<(), ListingError> {
+        let mut targets: BTreeMap<&Path, &Path> = BTreeMap::new();
+        for (path, target) in &self.links {
+            let listed = target
+                .parent()
+                .and_then(|folder| self.walked.get(folder))
+                .and_then(|way| target.file_name().map(|name| way.join(name)));
+            if let Some(listed) = listed {
+                return Err(found_twice(&self.below(&listed), &self.below(path)));
+            }
+            if let Some(earlier) = targets.insert(target, path) {
+                return Err(found_twice(&self.below(earlier), &self.below(path)));
+            }
+        }
+        Ok(())
+    }
+
     fn below(&self, path: &Path) -> PathBuf {
         path.strip_prefix(self.root).unwrap_or(path).to_owned()
     }
 
     fn skip(&mut self, path: &Path, reason: impl Into<String>) {
         let path = self.below(path).to_string_lossy().into_owned();
-        self.skipped.push(Skipped { path, reason: reason.into() });
+        self.skipped.push(Skipped { path: printable(&path), reason: reason.into() });
     }
 
     /// The names of the folders in `top`, sorted. Hidden ones are none of ours.
@@ -281,7 +363,11 @@ impl Walker<'_> {
         for entry in entries {
             let entry = entry.map_err(|error| unreadable(top, &error))?;
             let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(b".") || !entry.path().is_dir() {
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let meta = fs::metadata(entry.path()).map_err(|error| unreadable(&entry.path(), &error))?;
+            if !meta.is_dir() {
                 continue;
             }
             match name.into_string() {
@@ -290,6 +376,9 @@ impl Walker<'_> {
             }
         }
         names.sort();
+        if self.known.is_empty() {
+            self.known.extend(names.iter().cloned());
+        }
         Ok(names)
     }
 
@@ -319,6 +408,7 @@ impl Walker<'_> {
                 }
             };
             if entry.file_type().is_dir() {
+                self.enter(entry.path())?;
                 continue;
             }
             if !entry.file_type().is_file() {
@@ -326,8 +416,13 @@ impl Walker<'_> {
             } else if !has_image_name(entry.path()) {
                 self.skip(entry.path(), "not named .jpg, .jpeg or .png");
             } else {
-                let size = entry.metadata().map_or(0, |meta| meta.len());
-                images.push((self.below(entry.path()), size));
+                let meta = fs::metadata(entry.path()).map_err(|error| unreadable(entry.path(), &error))?;
+                if entry.path_is_symlink() {
+                    let target =
+                        fs::canonicalize(entry.path()).map_err(|error| unreadable(entry.path(), &error))?;
+                    self.links.push((entry.path().to_owned(), target));
+                }
+                images.push((self.below(entry.path()), meta.len()));
             }
         }
         Ok(images)
@@ -360,8 +455,23 @@ impl Walker<'_> {
     }
 }
 
+fn found_twice(first: &Path, second: &Path) -> ListingError {
+    let (first, second) = (first.to_string_lossy(), second.to_string_lossy());
+    let message = format!("`{}` and `{}` are the same, by a link", printable(&first), printable(&second));
+    ListingError::new(
+        "folder",
+        message,
+        "remove the link: an image has one class, and is trained or tested on",
+    )
+}
+
+/// A path for a message: without characters that a terminal would follow.
+pub(super) fn printable(path: &str) -> String {
+    path.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> ListingError {
-    let message = format!("{} cannot be read: {error}", path.display());
+    let message = format!("{} cannot be read: {error}", printable(&path.to_string_lossy()));
     ListingError::new(
         "folder",
         message,

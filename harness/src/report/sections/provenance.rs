@@ -4,8 +4,8 @@ use super::super::{
     Content, Context,
     table::{self, Align, code},
 };
-use crate::record::Provenance;
-use std::collections::BTreeMap;
+use crate::record::{Event, Provenance, event::PhotosRead};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn render(context: &Context<'_>) -> Content {
     let mut groups: BTreeMap<Vec<String>, (usize, &str, &str)> = BTreeMap::new();
@@ -44,7 +44,37 @@ pub(super) fn render(context: &Context<'_>) -> Content {
         text += "Runs of this report were computed with more than one of these: figures that differ between \
                  machines or revisions in their last digits differ for that reason too.\n\n";
     }
-    Content::text(text)
+    Content::text(text + &photos(context))
+}
+
+/// Which photos the runs of each dataset read.
+fn photos(context: &Context<'_>) -> String {
+    let mut read: BTreeMap<&str, BTreeSet<&PhotosRead>> = BTreeMap::new();
+    for run in &context.results.runs {
+        let started = run.events.iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        });
+        if let Some(photos) = started.and_then(|started| started.photos.as_ref()) {
+            read.entry(&run.planned.cell.dataset).or_default().insert(photos);
+        }
+    }
+    let mut text = String::new();
+    for (dataset, packed) in read {
+        let each: Vec<String> = packed
+            .iter()
+            .map(|PhotosRead { sha256, left_out }| {
+                let left_out = if *left_out > 0 { format!(" ({left_out} left out)") } else { String::new() };
+                format!("{}{left_out}", code(sha256))
+            })
+            .collect();
+        text += &format!("Photos of {}, packed: SHA-256 {}.", code(dataset), each.join(", "));
+        if each.len() > 1 {
+            text += " **They changed between runs, so that figures of this dataset do not compare.**";
+        }
+        text += "\n\n";
+    }
+    text
 }
 
 fn row(provenance: &Provenance) -> Vec<String> {

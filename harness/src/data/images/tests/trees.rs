@@ -161,3 +161,60 @@ fn a_folder_without_classes_or_images_is_refused() {
     assert!(error.message.contains('`'), "{error}");
     assert!(list(&folder.path().join("absent"), &ALL).unwrap_err().message.contains("cannot be read"));
 }
+
+/// What is said of a folder of two classes after `change`.
+fn refusal(change: impl FnOnce(&std::path::Path)) -> String {
+    let folder = tree(4);
+    change(folder.path());
+    list(folder.path(), &ALL).expect_err("it is refused").to_string()
+}
+
+#[test]
+fn a_link_by_which_an_image_would_be_found_twice_is_refused() {
+    use std::os::unix::fs::symlink;
+    let class = || "cat";
+    for (place, target) in [
+        (format!("train/{}/loop", class()), ".."),
+        (format!("train/{}/loop", class()), "../.."),
+        ("train/loop".to_owned(), "."),
+    ] {
+        let said = refusal(|root| symlink(target, root.join(&place)).unwrap());
+        assert!(
+            said.contains("are the same, by a link") && said.contains("loop"),
+            "{place} → {target}: {said}"
+        );
+    }
+    let said = refusal(|root| {
+        fs::remove_dir_all(root.join("val")).unwrap();
+        symlink("train", root.join("val")).unwrap();
+    });
+    assert!(said.contains("are the same, by a link"), "{said}");
+    let said = refusal(|root| {
+        let image = fs::read_dir(root.join("train").join(class())).unwrap().next().unwrap().unwrap().path();
+        symlink(image, root.join("val").join(class()).join("again.png")).unwrap();
+    });
+    assert!(said.contains("again.png"), "{said}");
+}
+
+#[test]
+fn what_is_there_and_cannot_be_followed_is_no_absence() {
+    use std::os::unix::fs::symlink;
+    let said = refusal(|root| symlink("/nowhere/at/all", root.join("train/gone")).unwrap());
+    assert!(said.contains("gone cannot be read"), "{said}");
+    let said = refusal(|root| {
+        fs::remove_dir_all(root.join("val")).unwrap();
+        symlink("/nowhere/at/all", root.join("val")).unwrap();
+    });
+    assert!(said.contains("val cannot be read"), "{said}");
+    let said = refusal(|root| {
+        fs::remove_dir_all(root.join("val")).unwrap();
+        fs::write(root.join("val"), "a file").unwrap();
+    });
+    assert!(said.contains("val cannot be read"), "{said}");
+}
+
+#[test]
+fn a_split_under_another_name_is_not_taken_for_a_class() {
+    let said = refusal(|root| fs::rename(root.join("train"), root.join("Training")).unwrap());
+    assert!(said.contains("by its name a part of a split"), "{said}");
+}
