@@ -51,6 +51,9 @@ impl SuiteArguments {
     /// Every mistake in the suite, a filter that names nothing, or filters that leave no run.
     pub fn select(&self) -> Result<Selected> {
         let store = Store::new(&self.results);
+        if let Some(data) = self.data.as_ref().filter(|data| !data.is_dir()) {
+            return Err(UserError::config(format!("--data {}: there is no such folder", data.display())));
+        }
         let (path, whole) = self.load(&store)?;
         let filters = Filters::parse(&self.filter).map_err(|error| UserError::config(error.to_string()))?;
         filters.check(&whole).map_err(|error| UserError::config(error.to_string()))?;

@@ -78,8 +78,8 @@ pub struct Header {
 pub enum PackError {
     /// Too many images cannot be read.
     #[error(
-        "{} of {total} images in {} cannot be read, more than {:.3} %:\n  {}\nRepair or remove them, or allow more with `skip_limit`",
-        .skipped.len(), .folder.display(), .limit * 100.0, named(.skipped)
+        "at least {} of {total} images in {} cannot be decoded, more than {} %:\n  {}\nRepair or remove them, or allow more with `skip_limit`",
+        .skipped.len(), .folder.display(), (.limit * 1e5).round() / 1e3, named(.skipped)
     )]
     TooManyUnreadable {
         /// The folder of images.

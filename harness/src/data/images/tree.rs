@@ -113,6 +113,10 @@ pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
     }
     let names = choose_classes(&there, choice, &top)?;
     let mut train = walker.images_of(&top, &names)?;
+    if let Some(class) = names.iter().find(|class| train.get(*class).is_none_or(Vec::is_empty)) {
+        let message = format!("there is no JPEG or PNG in {}", top.join(class).display());
+        return Err(ListingError::new("folder", message, "name the classes that have some in `classes`"));
+    }
     let mut test_folder = None;
     for place in TEST_FOLDERS.map(|name| root.join(name)) {
         if split && test_folder.is_none() && is_folder(&place)? {
@@ -125,9 +129,13 @@ pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
             let there = walker.class_folders(folder)?;
             let (tested, untested): (Vec<_>, Vec<_>) =
                 names.iter().cloned().partition(|name| there.contains(name));
-            for name in untested {
-                walker
-                    .skip(&folder.join(name), "there is no such folder: the class is trained and not tested");
+            if let Some(name) = untested.first() {
+                let message = format!(
+                    "the class `{name}` has no folder in {}: it could not be tested",
+                    folder.display()
+                );
+                let remedy = "add it, or name the other classes in `classes`";
+                return Err(ListingError::new("folder", message, remedy));
             }
             let foreign: Vec<_> = there.iter().filter(|name| !walker.known.contains(*name)).collect();
             for name in foreign.into_iter().filter(|_| choice.classes.is_none()) {
@@ -140,12 +148,6 @@ pub fn list(root: &Path, choice: &Choice) -> Result<Listing, ListingError> {
     if let Some(limit) = choice.images_per_class {
         for images in train.values_mut() {
             draw(images, limit, "images per class");
-        }
-    }
-    for class in &names {
-        if train.get(class).is_none_or(Vec::is_empty) {
-            let message = format!("the class `{class}` has no image to train on in {}", top.display());
-            return Err(ListingError::new("folder", message, "name the classes that have some in `classes`"));
         }
     }
     if test.values().all(Vec::is_empty) {

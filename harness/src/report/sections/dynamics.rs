@@ -9,6 +9,9 @@ use super::super::{
 
 pub(super) const FIGURE: &str = "dynamics";
 
+/// What spans more than this factor is drawn logarithmically: one rule that grows without bound flattens no other.
+const WIDE: f64 = 20.0;
+
 pub(super) fn render(context: &Context<'_>) -> Content {
     let mut content = Content::default();
     for dataset in &context.matrix.datasets {
@@ -40,13 +43,27 @@ fn figure(context: &Context<'_>, dataset: &str, architecture: &str, names: &[Str
     let rows = names
         .iter()
         .map(|layer| -> Vec<Panel> {
-            let panel = |title: String, axis: Axis, quantity: layers::Quantity| {
-                layers::panel(context, (dataset, architecture, layer), title, axis, quantity)
+            let panel = |title: String, label: &str, quantity: layers::Quantity| {
+                let mut panel = layers::panel(
+                    context,
+                    (dataset, architecture, layer),
+                    title,
+                    Axis::linear(label),
+                    quantity,
+                );
+                let values = || panel.lines.iter().flat_map(|line| &line.points).map(|point| point.y);
+                let positive = || values().filter(|value| *value > 0.0);
+                let (least, most) =
+                    (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
+                if most > WIDE * least {
+                    panel.y = Axis::log(format!("{label} (log)"));
+                }
+                panel
             };
             vec![
-                panel(format!("layer {layer}"), Axis::linear("weight norm"), |layer| Some(layer.weight_norm)),
-                panel(String::new(), Axis::log("weight change (log)"), |layer| layer.weight_change),
-                panel(String::new(), Axis::linear("direction change"), |layer| layer.direction_change),
+                panel(format!("layer {layer}"), "weight norm", |layer| Some(layer.weight_norm)),
+                panel(String::new(), "weight change", |layer| layer.weight_change),
+                panel(String::new(), "direction change", |layer| layer.direction_change),
             ]
         })
         .collect();

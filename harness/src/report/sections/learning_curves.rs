@@ -8,6 +8,7 @@ use super::super::{
     table::escape,
 };
 use crate::record::{Epoch, Metrics, RecordedRun, State};
+use std::collections::BTreeSet;
 
 pub(super) const FIGURE: &str = "learning-curves";
 
@@ -41,9 +42,22 @@ pub(super) fn render(context: &Context<'_>) -> Content {
                  each before its update.\n\n"
             }
         });
+        if loss_range(context, dataset, |epoch| split.metrics(epoch)).leaves_its_panel() {
+            content.say("A loss far above where training started leaves its panel at the top.\n\n");
+        }
+        if losses(context, dataset) > 1 {
+            content.say("Not all of these minimise the same loss (see the protocol): their losses do not compare.\n\n");
+        }
         content.show(figure(context, dataset, split));
     }
     content
+}
+
+/// How many losses the cells of a dataset minimise.
+fn losses(context: &Context<'_>, dataset: &str) -> usize {
+    let runs = context.matrix.of_dataset(dataset).flat_map(|cell| &cell.runs);
+    let names: BTreeSet<String> = runs.map(|run| format!("{:?}", run.planned.spec.training.loss)).collect();
+    names.len()
 }
 
 /// What the curves are of.
@@ -184,19 +198,43 @@ fn loss_axis(
     split: &str,
     metrics: impl Fn(&Epoch) -> Option<Metrics>,
 ) -> Axis {
-    let values = measured(context, dataset, metrics);
-    let first = values.iter().map(|(epoch, _)| *epoch).min();
-    let starts: Vec<f64> =
-        values.iter().filter(|(epoch, _)| Some(*epoch) == first).map(|(_, metrics)| metrics.loss).collect();
-    let highest = values.iter().map(|(_, metrics)| metrics.loss).fold(0.0, f64::max);
-    let lowest = values.iter().map(|(_, metrics)| metrics.loss).fold(f64::INFINITY, f64::min);
+    let range = loss_range(context, dataset, metrics);
     let label = format!("{split} loss");
-    // The highest: without an epoch before training, rules have already come apart by the first point.
-    let start = starts.iter().copied().fold(0.0, f64::max);
-    let axis = if lowest > 0.0 && highest > 5.0 * lowest {
+    let axis = if range.lowest > 0.0 && range.highest > 5.0 * range.lowest {
         Axis::log(format!("{label} (log)"))
     } else {
         Axis::linear(label)
     };
-    if start > 0.0 && highest > 2.0 * start { axis.to(1.5 * start) } else { axis }
+    if range.leaves_its_panel() { axis.to(1.5 * range.start) } else { axis }
+}
+
+/// What losses of a dataset's runs lie between.
+struct LossRange {
+    /// The highest at the first point.
+    start: f64,
+    lowest: f64,
+    highest: f64,
+}
+
+impl LossRange {
+    fn leaves_its_panel(&self) -> bool {
+        self.start > 0.0 && self.highest > 2.0 * self.start
+    }
+}
+
+fn loss_range(
+    context: &Context<'_>,
+    dataset: &str,
+    metrics: impl Fn(&Epoch) -> Option<Metrics>,
+) -> LossRange {
+    let values = measured(context, dataset, metrics);
+    let first = values.iter().map(|(epoch, _)| *epoch).min();
+    let losses = || values.iter().map(|(_, metrics)| metrics.loss);
+    // The highest: without an epoch before training, rules have already come apart by the first point.
+    let starts = values.iter().filter(|(epoch, _)| Some(*epoch) == first).map(|(_, metrics)| metrics.loss);
+    LossRange {
+        start: starts.fold(0.0, f64::max),
+        lowest: losses().fold(f64::INFINITY, f64::min),
+        highest: losses().fold(0.0, f64::max),
+    }
 }

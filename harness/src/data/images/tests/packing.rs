@@ -94,7 +94,7 @@ fn a_few_unreadable_images_are_skipped_and_named_and_more_are_refused() {
     let error = strict.ensure(&listing, &mut |_| {}).unwrap_err().to_string();
     for part in [
         "3 of 17 images",
-        "more than 1.000 %",
+        "more than 1 %",
         "train/dog/half.jpg: the JPEG ends too early",
         "train/dog/letter.jpg",
         "train/dog/huge.png: 30000×30000",

@@ -43,7 +43,9 @@ fn content_is_the_same_wherever_the_folder_lies_and_another_when_an_image_change
 fn classes_and_images_per_class_are_chosen() {
     let folder = tree(6);
     for class in ["ant", "bee"] {
-        save(&plain(9, 9, [0; 3]), &folder.path().join(format!("train/{class}/x.png")));
+        for split in ["train", "val"] {
+            save(&plain(9, 9, [0; 3]), &folder.path().join(format!("{split}/{class}/x.png")));
+        }
     }
     let names = |choice: &Choice| list(folder.path(), choice).map(|listing| listing.classes);
     assert_eq!(names(&ALL).unwrap(), ["ant", "bee", "cat", "dog"]);
@@ -158,7 +160,7 @@ fn a_folder_without_classes_or_images_is_refused() {
     fs::create_dir_all(folder.path().join("a")).unwrap();
     fs::create_dir_all(folder.path().join("b")).unwrap();
     let error = list(folder.path(), &ALL).unwrap_err();
-    assert!(error.message.contains('`'), "{error}");
+    assert!(error.message.contains("no JPEG or PNG in"), "{error}");
     assert!(list(&folder.path().join("absent"), &ALL).unwrap_err().message.contains("cannot be read"));
 }
 
@@ -217,4 +219,10 @@ fn what_is_there_and_cannot_be_followed_is_no_absence() {
 fn a_split_under_another_name_is_not_taken_for_a_class() {
     let said = refusal(|root| fs::rename(root.join("train"), root.join("Training")).unwrap());
     assert!(said.contains("by its name a part of a split"), "{said}");
+}
+
+#[test]
+fn a_class_that_could_not_be_tested_is_refused() {
+    let said = refusal(|root| fs::remove_dir_all(root.join("val/dog")).unwrap());
+    assert!(said.contains("the class `dog` has no folder in"), "{said}");
 }
