@@ -13,7 +13,7 @@ use std::{
 pub const QUICK: [&str; 6] = ["--engine", "slurm", "--poll-seconds", "0.3", "--settle-seconds", "1"];
 
 /// How many clusters may stand at once, and how many do.
-const MOST: usize = 4;
+const MOST: usize = 3;
 static STANDING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// A cluster, stopped when it is dropped or when this process ends.
