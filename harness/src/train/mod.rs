@@ -3,6 +3,9 @@
 //! It knows a description, data and a device; of suites, folders and processes it knows nothing. What it
 //! says goes through [`Observer`], which is also where its checkpoints go.
 
+mod meter;
+
+use self::meter::Meter;
 use crate::{
     data::{self, Batches, DataRoot, Dataset, Split},
     record::{
@@ -17,7 +20,7 @@ use apical_algorithms::{
     architecture,
     diagnostics::{LayerDiagnostics, Probe},
     linear_map::LinearMap,
-    loss::{Loss, correct_predictions},
+    loss::Loss,
     network::Network,
     optimizer::Optimizers,
     randomness::Streams,
@@ -33,9 +36,6 @@ const EVALUATION_BATCH: i64 = 1000;
 /// Numbers that a layer may lay out as windows at once while it is evaluated, 1 GiB in float32: only the widest locally connected
 /// networks come to it, and are evaluated in smaller batches.
 const MOST_UNFOLDED: i64 = 1 << 28;
-
-/// On a GPU, reading the loss makes the processor wait; it is read once in so many steps.
-const STEPS_BETWEEN_LOSS_CHECKS_ON_GPU: usize = 50;
 
 /// Samples per batch in which a network of these maps is evaluated.
 pub fn evaluation_batch<'a>(maps: impl Iterator<Item = &'a dyn LinearMap>) -> i64 {
@@ -458,56 +458,5 @@ impl<'a> Training<'a> {
             train: epoch.train,
             best_test_accuracy_during_training: during.map(|metrics| metrics.accuracy).reduce(f64::max),
         }))
-    }
-}
-
-/// Mean loss and accuracy over batches, without making a GPU wait at every one of them.
-struct Meter {
-    reads_at_once: bool,
-    batches: usize,
-    samples: i64,
-    loss: f64,
-    loss_on_device: Option<Tensor>,
-    correct: Tensor,
-}
-
-impl Meter {
-    fn new(device: Device) -> Self {
-        Self {
-            reads_at_once: device == Device::Cpu,
-            batches: 0,
-            samples: 0,
-            loss: 0.0,
-            loss_on_device: None,
-            correct: Tensor::zeros([], (Kind::Int64, device)),
-        }
-    }
-
-    /// Adds a batch; returns its loss if that is known not to be finite.
-    fn add(&mut self, loss: &Tensor, output: &Tensor, labels: &Tensor) -> Option<f64> {
-        let batch = labels.size()[0];
-        self.batches += 1;
-        self.samples += batch;
-        let _ = self.correct.g_add_(&correct_predictions(output, labels));
-        if self.reads_at_once {
-            let loss = loss.double_value(&[]);
-            self.loss += loss * batch as f64;
-            return Some(loss).filter(|loss| !loss.is_finite());
-        }
-        let weighted = loss.to_kind(Kind::Double) * batch as f64;
-        self.loss_on_device = Some(match self.loss_on_device.take() {
-            Some(sum) => sum + weighted,
-            None => weighted,
-        });
-        if !self.batches.is_multiple_of(STEPS_BETWEEN_LOSS_CHECKS_ON_GPU) {
-            return None;
-        }
-        self.loss_on_device.as_ref().map(|sum| sum.double_value(&[])).filter(|sum| !sum.is_finite())
-    }
-
-    fn metrics(&self) -> Metrics {
-        let samples = self.samples as f64;
-        let loss = self.loss_on_device.as_ref().map_or(self.loss, |sum| sum.double_value(&[]));
-        Metrics { loss: loss / samples, accuracy: self.correct.int64_value(&[]) as f64 / samples }
     }
 }
