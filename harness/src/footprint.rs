@@ -12,6 +12,7 @@ use crate::{
 };
 use apical_algorithms::{architecture::LayerPlan, rule};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Bytes that a run needs at the least, by what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -29,15 +30,6 @@ pub struct Footprint {
     pub activity: u64,
     /// The samples, where they are held in memory as a whole.
     pub data: u64,
-}
-
-/// A run that needs more than there is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Misfit<'a> {
-    /// Which run.
-    pub run: &'a PlannedRun,
-    /// What it needs.
-    pub needs: Footprint,
 }
 
 impl Footprint {
@@ -135,23 +127,13 @@ fn shape_of(spec: &DatasetSpec) -> Option<([i64; 3], i64)> {
     (classes > 0).then_some((shape, classes))
 }
 
-/// The runs that need more than `available` bytes, one for each cell.
-pub fn misfits<'a>(runs: &[&'a PlannedRun], available: impl Fn(&Cell) -> Option<u64>) -> Vec<Misfit<'a>> {
-    let mut misfits: Vec<Misfit<'a>> = Vec::new();
-    let mut last: Option<(&Cell, Option<Footprint>)> = None;
+/// What a run of each cell needs, where that can be worked out: runs of a cell differ in their seeds alone.
+pub fn of_cells<'a>(runs: &[&'a PlannedRun]) -> BTreeMap<&'a Cell, Footprint> {
+    let mut cells: BTreeMap<&Cell, Option<Footprint>> = BTreeMap::new();
     for run in runs {
-        // Runs of a cell differ in their seeds alone, and stand together.
-        let needs = match last {
-            Some((cell, needs)) if *cell == run.cell => needs,
-            _ => Footprint::of(&run.spec),
-        };
-        last = Some((&run.cell, needs));
-        let Some(needs) = needs else { continue };
-        if available(&run.cell).is_some_and(|available| needs.total() > available) {
-            misfits.push(Misfit { run, needs });
-        }
+        cells.entry(&run.cell).or_insert_with(|| Footprint::of(&run.spec));
     }
-    misfits
+    cells.into_iter().filter_map(|(cell, needs)| Some((cell, needs?))).collect()
 }
 
 #[cfg(test)]
@@ -205,16 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_with_what_it_needs() {
+    fn each_cell_is_worked_out_once_whatever_its_seeds() {
         let text = "name: a\ndescription: b\nseeds: 2\ndatasets: {digits: {}}\narchitectures:\n  wide: {mlp: {hidden: [30000, 30000]}}\n  \
                     small: {mlp: {hidden: [10]}}\nalgorithms: {bp: {}}\ntraining: {epochs: 1, batch_size: 10, optimizer: {sgd: {learning_rate: 1}}}\n";
         let plan = suite::parse(text, "suite.yaml").unwrap();
         let runs: Vec<_> = plan.runs.iter().collect();
-        let too_large = misfits(&runs, |_| Some(1 << 30));
-        let cells: Vec<&str> = too_large.iter().map(|misfit| misfit.run.cell.architecture.as_str()).collect();
-        assert_eq!(cells, ["wide", "wide"]);
-        assert_eq!(too_large[0].needs.largest_part().0, "the network's parameters");
-        assert!(misfits(&runs, |_| Some(1 << 40)).is_empty() && misfits(&runs, |_| None).is_empty());
+        let cells = of_cells(&runs);
+        let totals: Vec<(&str, bool)> =
+            cells.iter().map(|(cell, needs)| (cell.architecture.as_str(), needs.total() > 1 << 30)).collect();
+        assert_eq!(totals, [("small", false), ("wide", true)]);
+        assert_eq!(cells[&runs[0].cell].largest_part().0, "the network's parameters");
     }
 
     #[test]

@@ -104,12 +104,12 @@ impl ClusterArguments {
 /// When Slurm or the results folder cannot be used.
 pub fn run(
     arguments: &ClusterArguments,
+    requests: Requests,
     (whole, plan): (&Plan, &Plan),
     store: &Store,
     settings: TaskSettings,
     missing: &[&PlannedRun],
 ) -> Result<Ended> {
-    let requests = arguments.requests(&plan.requests)?;
     if let Some(name) = &settings.device {
         device::check_name(name).map_err(|error| UserError::config(format!("{error:#}")))?;
     }

@@ -8,6 +8,7 @@ mod datasets;
 mod diff;
 mod exec;
 mod export;
+mod fit;
 mod notify;
 mod output;
 mod plan;

@@ -1,14 +1,14 @@
 //! `apical plan`: what a suite comes to, before anything is computed.
 
 use super::{
+    fit,
     output::{Output, OutputArguments, count, duration, json, line, table},
     suite::{Selected, SuiteArguments},
 };
 use crate::{
     estimate::Estimator,
     exit,
-    footprint::{self, Footprint},
-    memory,
+    footprint::Footprint,
     plan::{Cell, Plan, PlannedRun},
     record::Store,
     report::format::memory as amount,
@@ -114,7 +114,7 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         plan.runs.len() - missing.len(),
         missing.len()
     ))?;
-    say_what_does_not_fit(&missing)?;
+    fit::say_what_does_not(&missing)?;
     if covered > 0 {
         let of = if covered < missing.len() { format!(" for {covered} of them") } else { String::new() };
         line(format!("about {} on one core{of}, judging by past runs", duration(seconds)))?;
@@ -138,24 +138,6 @@ fn cells<'a>(plan: &'a Plan, done: &[bool]) -> Vec<CellSummary<'a>> {
         cells[at].done += usize::from(*done);
     }
     cells
-}
-
-/// Names the cells whose runs cannot fit in this machine's memory.
-fn say_what_does_not_fit(missing: &[&PlannedRun]) -> Result<()> {
-    let Some(total) = memory::total() else { return Ok(()) };
-    let misfits = footprint::misfits(missing, |_| Some(total));
-    let cells: BTreeMap<&Cell, &Footprint> =
-        misfits.iter().map(|misfit| (&misfit.run.cell, &misfit.needs)).collect();
-    for (cell, needs) in cells {
-        let (part, bytes) = needs.largest_part();
-        line(format!(
-            "does not fit: {cell} needs at least {}, {} of it for {part}; this machine has {} of memory",
-            amount(needs.total() as f64),
-            amount(bytes as f64),
-            amount(total as f64)
-        ))?;
-    }
-    Ok(())
 }
 
 /// Seconds that the missing runs may take, and for how many of them past runs tell.

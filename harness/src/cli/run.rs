@@ -1,7 +1,7 @@
 //! `apical run`: computes what is missing of a suite.
 
 use super::{
-    UserError, cluster,
+    UserError, cluster, fit,
     output::{count, duration, line, thousands},
     progress::{FetchProgress, RunProgress},
     suite::{Selected, SuiteArguments, quoted},
@@ -13,12 +13,10 @@ use crate::{
         local::LocalEngine,
         slurm::{live::Live, submission::TaskSettings},
     },
-    exit,
-    footprint::{self, Footprint},
-    memory,
+    exit, memory,
     plan::{Cell, Plan, PlannedRun},
     record::{Results, Standing, State, Store},
-    report::{self, format::memory as amount},
+    report::{self, format},
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -112,7 +110,12 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
         let requests = arguments.cluster.requests(&plan.requests)?;
         let mark = if arguments.cluster.dry_run { "# " } else { "" };
         let per_run = |cell: &Cell| requests.of(cell).memory_per_run();
-        leave_out_what_does_not_fit(&mut missing, per_run, mark, "a task asks for less, see `slurm.memory`")?;
+        fit::leave_out_what_does_not(
+            &mut missing,
+            per_run,
+            mark,
+            "a task asks for less, see `slurm.memory`",
+        )?;
         if !arguments.cluster.dry_run && !missing.is_empty() {
             fetch(&missing, arguments.suite.data.clone(), beside.clone())?;
         }
@@ -125,7 +128,8 @@ pub fn execute(arguments: &Arguments) -> Result<u8> {
             retries: execution.retries,
             checkpoint_seconds: checkpoint_interval.as_secs_f64(),
         };
-        return match cluster::run(&arguments.cluster, (&whole, &plan), &store, settings, &missing)? {
+        return match cluster::run(&arguments.cluster, requests, (&whole, &plan), &store, settings, &missing)?
+        {
             cluster::Ended::All => conclude(plan, &store),
             cluster::Ended::NotWaitedFor(code) => Ok(code),
         };
@@ -161,8 +165,8 @@ fn run_here(
         _ => memory::total(),
     };
     let whose = if device.is_cuda() { "the GPU" } else { "this machine" };
-    let have = format!("{whose} has {}", amount(there.unwrap_or(0) as f64));
-    leave_out_what_does_not_fit(&mut missing, |_| there, "", &have)?;
+    let have = format!("{whose} has {}", format::memory(there.unwrap_or(0) as f64));
+    fit::leave_out_what_does_not(&mut missing, |_| there, "", &have)?;
     if missing.is_empty() {
         return Ok(None);
     }
@@ -170,12 +174,12 @@ fn run_here(
     let stop = stop_on_signals()?;
     warn_of_queued(&missing, &plan.name, store)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let default_jobs = if device.is_cuda() {
-        1
-    } else {
-        fitting_jobs((cores / execution.threads as usize).max(1), arguments.jobs.is_none(), &missing)?
+    let jobs = match arguments.jobs {
+        Some(jobs) => usize::from(jobs),
+        None if device.is_cuda() => 1,
+        None => fit::at_once((cores / execution.threads as usize).max(1), &missing)?,
     };
-    let jobs = arguments.jobs.map_or(default_jobs, usize::from).min(missing.len());
+    let jobs = jobs.min(missing.len());
     let engine = LocalEngine {
         store: store.clone(),
         program: this_program()?,
@@ -205,47 +209,6 @@ fn run_here(
         return Ok(Some(exit::INTERRUPTED));
     }
     Ok(None)
-}
-
-/// Takes runs away that cannot fit in memory, and says so: they would only end as out of memory, perhaps after hours.
-fn leave_out_what_does_not_fit(
-    missing: &mut Vec<&PlannedRun>,
-    available: impl Fn(&Cell) -> Option<u64>,
-    mark: &str,
-    have: &str,
-) -> Result<()> {
-    let misfits = footprint::misfits(missing, available);
-    let mut told = BTreeSet::new();
-    for footprint::Misfit { run, needs } in &misfits {
-        if told.insert(&run.cell) {
-            let (part, bytes) = needs.largest_part();
-            line(format!(
-                "{mark}not begun: {} needs at least {} of memory, {} of it for {part}; {have}",
-                run.cell,
-                amount(needs.total() as f64),
-                amount(bytes as f64)
-            ))?;
-        }
-    }
-    let unfit: BTreeSet<_> = misfits.iter().map(|misfit| &misfit.run.id).collect();
-    missing.retain(|run| !unfit.contains(&run.id));
-    Ok(())
-}
-
-/// As many runs at once as cores are there for, or as memory.
-fn fitting_jobs(cores: usize, by_default: bool, missing: &[&PlannedRun]) -> Result<usize> {
-    let largest = missing.iter().filter_map(|run| Footprint::of(&run.spec)).map(|needs| needs.total()).max();
-    let (Some(largest), Some(available)) = (largest, memory::available()) else { return Ok(cores) };
-    let fitting = usize::try_from(available / largest.max(1)).unwrap_or(usize::MAX).clamp(1, cores);
-    if by_default && fitting < cores.min(missing.len()) {
-        line(format!(
-            "{} at once, and not {cores}: the largest needs at least {}, and {} are free",
-            count(fitting, "run"),
-            amount(largest as f64),
-            amount(available as f64)
-        ))?;
-    }
-    Ok(fitting)
 }
 
 /// The command line, as one would type it.
